@@ -1,0 +1,374 @@
+/* buf.c - bytes: a borrowed string, and a growing buffer with a hard maximum
+ *
+ * The lowest room of the house: it knows memory and the two encodings that nearly everyone above
+ * needs (base64 and UTF-8), and touches nothing but what its callers hand it. */
+#include "buf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUF_SIZE_MIN = 64 };
+
+static const char base64_digits[64] = {
+	'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
+	'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
+	'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
+	'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/',
+};
+
+/* The value of a base64 digit plus one, so that what is not named here is 0: no digit. */
+static const unsigned char base64_values[256] = {
+	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
+	['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
+	['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
+	['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
+	['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
+	['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
+	['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
+	['/'] = 64,
+};
+
+static unsigned char lower(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+struct str str_of(const char *text)
+{
+	return text ? (struct str){ text, strlen(text) } : STR("");
+}
+
+bool str_eq(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool str_is(struct str a, const char *text)
+{
+	return str_eq(a, str_of(text));
+}
+
+bool str_is_nocase(struct str a, const char *text)
+{
+	struct str b = str_of(text);
+
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (lower(a.data[i]) != lower(b.data[i]))
+			return false;
+	return true;
+}
+
+bool str_begins(struct str a, const char *prefix)
+{
+	struct str b = str_of(prefix);
+
+	return a.len >= b.len && str_eq((struct str){ a.data, b.len }, b);
+}
+
+bool str_has_nul(struct str a)
+{
+	return a.len > 0 && memchr(a.data, '\0', a.len) != NULL;
+}
+
+int str_to_u64(struct str a, uint64_t max, uint64_t *value)
+{
+	uint64_t sum = 0;
+	bool above = false;
+
+	if (a.len == 0)
+		return -EINVAL;
+	/* All of it is looked at before it is too large: "99…9x" is no number. */
+	for (size_t i = 0; i < a.len; i++) {
+		if (a.data[i] < '0' || a.data[i] > '9')
+			return -EINVAL;
+		if (__builtin_mul_overflow(sum, 10, &sum) ||
+		    __builtin_add_overflow(sum, (uint64_t)(a.data[i] - '0'), &sum))
+			above = true;
+	}
+	if (above || sum > max)
+		return -ERANGE;
+	*value = sum;
+	return 0;
+}
+
+void buf_init(struct buf *buf, size_t max)
+{
+	*buf = (struct buf){ .max = max };
+}
+
+void buf_free(struct buf *buf)
+{
+	free(buf->data);
+	buf_init(buf, buf->max);
+}
+
+int buf_reserve(struct buf *buf, size_t n)
+{
+	size_t size;
+	char *data;
+
+	if (n <= buf->size - buf->len)
+		return 0;
+	if (n > buf->max - buf->len)
+		return -ENOSPC;
+	size = buf->size > buf->max / 2 ? buf->max : buf->size * 2;
+	if (size < BUF_SIZE_MIN)
+		size = BUF_SIZE_MIN < buf->max ? BUF_SIZE_MIN : buf->max;
+	if (size < buf->len + n)
+		size = buf->len + n;
+	data = realloc(buf->data, size);
+	if (!data)
+		return -ENOMEM;
+	buf->data = data;
+	buf->size = size;
+	return 0;
+}
+
+/* Reserves for an append: here a failure is remembered. */
+static int append_room(struct buf *buf, size_t n)
+{
+	int error = buf_reserve(buf, n);
+
+	if (error)
+		buf->failed = true;
+	return error;
+}
+
+int buf_append(struct buf *buf, const void *data, size_t n)
+{
+	int error = append_room(buf, n);
+
+	if (error)
+		return error;
+	if (n > 0)
+		memcpy(buf->data + buf->len, data, n);
+	buf->len += n;
+	return 0;
+}
+
+int buf_append_str(struct buf *buf, struct str text)
+{
+	return buf_append(buf, text.data, text.len);
+}
+
+int buf_puts(struct buf *buf, const char *text)
+{
+	return buf_append_str(buf, str_of(text));
+}
+
+int buf_putc(struct buf *buf, char c)
+{
+	return buf_append(buf, &c, 1);
+}
+
+/* Appends a text of n bytes that the buffer may have room for, but not for the NUL which vsnprintf
+ * wants behind it. */
+__attribute__((format(printf, 3, 0)))
+static int append_formatted(struct buf *buf, size_t n, const char *format, va_list args)
+{
+	int error = append_room(buf, n);
+	char *text;
+
+	if (error)
+		return error;
+	if (n < buf->size - buf->len) {
+		vsnprintf(buf->data + buf->len, n + 1, format, args);
+		buf->len += n;
+		return 0;
+	}
+	text = malloc(n + 1);
+	if (!text) {
+		buf->failed = true;
+		return -ENOMEM;
+	}
+	vsnprintf(text, n + 1, format, args);
+	error = buf_append(buf, text, n);
+	free(text);
+	return error;
+}
+
+int buf_printf(struct buf *buf, const char *format, ...)
+{
+	va_list args, again;
+	int n, error;
+
+	va_start(args, format);
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, format, args);
+	if (n < 0) {
+		buf->failed = true;
+		error = -EINVAL;
+	} else {
+		error = append_formatted(buf, (size_t)n, format, again);
+	}
+	va_end(again);
+	va_end(args);
+	return error;
+}
+
+void buf_consume(struct buf *buf, size_t n)
+{
+	if (n > buf->len)
+		n = buf->len;
+	buf->len -= n;
+	if (n > 0 && buf->len > 0)
+		memmove(buf->data, buf->data + n, buf->len);
+}
+
+struct str buf_str(const struct buf *buf)
+{
+	return buf->len ? (struct str){ buf->data, buf->len } : STR("");
+}
+
+int buf_base64_encode(struct buf *out, struct str data)
+{
+	const unsigned char *in = (const unsigned char *)data.data;
+	size_t groups = data.len / 3, rest = data.len % 3, n;
+	char *to;
+	int error;
+
+	if (__builtin_mul_overflow(groups + (rest != 0), 4, &n))
+		n = SIZE_MAX;	/* what no buffer takes */
+	error = append_room(out, n);
+	if (error || n == 0)
+		return error;
+	to = out->data + out->len;
+	for (; groups > 0; groups--, in += 3) {
+		*to++ = base64_digits[in[0] >> 2];
+		*to++ = base64_digits[(in[0] & 0x03) << 4 | in[1] >> 4];
+		*to++ = base64_digits[(in[1] & 0x0f) << 2 | in[2] >> 6];
+		*to++ = base64_digits[in[2] & 0x3f];
+	}
+	if (rest == 1) {
+		*to++ = base64_digits[in[0] >> 2];
+		*to++ = base64_digits[(in[0] & 0x03) << 4];
+		*to++ = '=';
+		*to++ = '=';
+	} else if (rest == 2) {
+		*to++ = base64_digits[in[0] >> 2];
+		*to++ = base64_digits[(in[0] & 0x03) << 4 | in[1] >> 4];
+		*to++ = base64_digits[(in[1] & 0x0f) << 2];
+		*to++ = '=';
+	}
+	out->len += n;
+	return 0;
+}
+
+/* Four digits, of which the last `pads` are '=', to 3 - pads bytes. False where they are not
+ * canonical: a foreign digit, or bits set that no byte comes from. */
+static bool base64_group(const unsigned char *in, size_t pads, char *to)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < 4 - pads; i++) {
+		unsigned char value = base64_values[in[i]];
+
+		if (value == 0)
+			return false;
+		bits |= (uint32_t)(value - 1) << (18 - 6 * i);
+	}
+	for (size_t i = 0; i < 3 - pads; i++)
+		to[i] = (char)(bits >> (16 - 8 * i) & 0xff);
+	return (bits & ((UINT32_C(1) << 8 * pads) - 1)) == 0;
+}
+
+int buf_base64_decode(struct buf *out, struct str text)
+{
+	const unsigned char *in = (const unsigned char *)text.data;
+	size_t groups = text.len / 4, pads = 0, n;
+	char *to;
+	int error;
+
+	if (text.len % 4 != 0)
+		return -EINVAL;
+	if (text.len == 0)
+		return 0;
+	if (in[text.len - 1] == '=')
+		pads = in[text.len - 2] == '=' ? 2 : 1;
+	n = groups * 3 - pads;
+	error = append_room(out, n);
+	if (error)
+		return error;
+	/* What is written here becomes content only when all of it was valid. */
+	to = out->data + out->len;
+	for (; groups > 1; groups--, in += 4, to += 3)
+		if (!base64_group(in, 0, to))
+			return -EINVAL;
+	if (!base64_group(in, pads, to))
+		return -EINVAL;
+	out->len += n;
+	return 0;
+}
+
+/* The length of a sequence by its first byte, and the range of its second byte, where overlong
+ * forms, surrogates and what is beyond U+10FFFF are told (RFC 3629, section 4). */
+static size_t utf8_first(unsigned char first, unsigned char *low, unsigned char *high)
+{
+	*low = 0x80;
+	*high = 0xbf;
+	if (first < 0x80)
+		return 1;
+	if (first >= 0xc2 && first <= 0xdf)
+		return 2;
+	if (first >= 0xe0 && first <= 0xef) {
+		if (first == 0xe0)
+			*low = 0xa0;
+		if (first == 0xed)
+			*high = 0x9f;
+		return 3;
+	}
+	if (first >= 0xf0 && first <= 0xf4) {
+		if (first == 0xf0)
+			*low = 0x90;
+		if (first == 0xf4)
+			*high = 0x8f;
+		return 4;
+	}
+	return 0;
+}
+
+size_t utf8_sequence(struct str text)
+{
+	const unsigned char *in = (const unsigned char *)text.data;
+	unsigned char low, high;
+	size_t n;
+
+	if (text.len == 0)
+		return 0;
+	n = utf8_first(in[0], &low, &high);
+	if (n > text.len)
+		return 0;
+	for (size_t i = 1; i < n; i++, low = 0x80, high = 0xbf)
+		if (in[i] < low || in[i] > high)
+			return 0;
+	return n;
+}
+
+static bool eight_ascii(const char *data)
+{
+	uint64_t eight;
+
+	memcpy(&eight, data, 8);
+	return (eight & UINT64_C(0x8080808080808080)) == 0;
+}
+
+bool utf8_valid(struct str text)
+{
+	while (text.len > 0) {
+		/* Most text is ASCII: eight bytes of it at a time. */
+		size_t n = text.len >= 8 && eight_ascii(text.data) ? 8 : utf8_sequence(text);
+
+		if (n == 0)
+			return false;
+		text.data += n;
+		text.len -= n;
+	}
+	return true;
+}

@@ -1,0 +1,417 @@
+/* cli.c - the command line's front: hands one run to the launcher, passes the streams, reports the result
+ *
+ * The process that the user started becomes the launcher; the front is its child, confined like the server. A stream that is a
+ * pipe or a terminal (stdin also: a file) goes to the command as it is. What else it is (a socket, a directory, a file for output, on
+ * which the command's own fsize limit would act) stays outside, and bytes are passed through a pipe. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "confine.h"
+#include "environment.h"
+#include "launcher.h"
+#include "message.h"
+#include "parcel.h"
+#include "result.h"
+#include "sandbox.h"
+
+enum {
+	EXIT_LIMIT = 124, EXIT_NO_SANDBOX = 125,
+	COPY_SIZE = 65536,
+	PIPE_WRITE = 4096,		/* poll(2) promises room for PIPE_BUF bytes, and no more */
+	RESULT_MAX = 16384,
+};
+
+/* A stream that is passed through here. */
+struct passage {
+	int fd;				/* of the caller's; -1: not passed, or done with */
+	bool is_file;
+	uint64_t left;			/* bytes that may still be passed (--output) */
+	int wait;
+};
+
+struct cli {
+	const struct options *options;
+	struct limits limits;
+	struct sandbox *sandbox;
+	struct sandbox_run *run;
+	struct wait wait;
+	struct passage output, errors;
+	bool pass_input, input_waits;	/* input_waits: nothing fits into the command's stdin now */
+	int wait_input;
+	struct buf input;
+	uint32_t signal;		/* that asked us to end */
+	bool over;
+	int result_fd;
+};
+
+static int
+complain(const char *what, int error)
+{
+	fprintf(stderr, "opensandbox: %s: %s\n", what, strerror(error < 0 ? -error : error));
+	return EXIT_NO_SANDBOX;
+}
+
+/* --- the streams -------------------------------------------------------------------------------- */
+
+static bool
+is_terminal_or_null(int fd, const struct stat *stat)
+{
+	return S_ISCHR(stat->st_mode) && (isatty(fd) || stat->st_rdev == makedev(1, 3));
+}
+
+/* Whether a descriptor can be the command's own. */
+static bool
+can_be_given(int fd, bool for_input)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat))
+		return false;
+	if (S_ISFIFO(stat.st_mode) || is_terminal_or_null(fd, &stat))
+		return true;
+	return for_input && S_ISREG(stat.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+}
+
+static void
+open_passage(struct passage *passage, int fd, uint64_t output_kb)
+{
+	struct stat stat;
+
+	passage->wait = WAIT_NONE;
+	passage->left = output_kb ? output_kb << 10 : UINT64_MAX;
+	passage->fd = -1;
+	if (fstat(fd, &stat))
+		return;			/* closed: what the command writes is dropped */
+	passage->is_file = S_ISREG(stat.st_mode);
+	passage->fd = fd;
+}
+
+/* What the command wrote goes out as far as it fits; a reader that is gone ends the passage. */
+static void
+pass_out(struct passage *passage, struct buf *from, bool ready)
+{
+	while (from->len) {
+		if (passage->fd < 0 || passage->left == 0) {
+			buf_consume(from, from->len);
+			return;
+		}
+		if (!ready && !passage->is_file)
+			return;
+		size_t n = passage->is_file || from->len < PIPE_WRITE ? from->len : PIPE_WRITE;
+		if (n > passage->left)
+			n = (size_t)passage->left;
+		ssize_t written = write(passage->fd, from->data, n);
+		if (written < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (written < 0) {
+			passage->fd = -1;
+			continue;
+		}
+		buf_consume(from, (size_t)written);
+		passage->left -= passage->left == UINT64_MAX ? 0 : (uint64_t)written;
+		ready = false;		/* ask again before more is written */
+	}
+}
+
+static void
+pass_in(struct cli *cli, bool ready)
+{
+	if (ready && !cli->input.len) {
+		char bytes[COPY_SIZE];
+		ssize_t n = read(STDIN_FILENO, bytes, sizeof(bytes));
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n > 0)
+			(void)buf_append(&cli->input, bytes, (size_t)n);
+		else
+			cli->pass_input = false;
+	}
+	while (cli->input.len) {
+		ssize_t n = sandbox_feed(cli->run, buf_str(&cli->input));
+		if (n < 0) {
+			cli->input_waits = n == -EAGAIN;
+			if (n != -EAGAIN) {
+				cli->pass_input = false;
+				buf_consume(&cli->input, cli->input.len);
+			}
+			return;
+		}
+		buf_consume(&cli->input, (size_t)n);
+	}
+	if (!cli->pass_input)
+		sandbox_feed_end(cli->run);
+}
+
+/* --- the result --------------------------------------------------------------------------------- */
+
+static void
+write_result(const struct cli *cli, const struct message_result *result)
+{
+	struct result_view view = { .result = result, .queue_ns = -1 };
+	struct buf text;
+
+	if (cli->result_fd < 0)
+		return;
+	buf_init(&text, RESULT_MAX);
+	result_write(&text, &view);
+	for (size_t at = 0; at < text.len;) {
+		ssize_t n = write(cli->result_fd, text.data + at, text.len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			complain("cannot write the result", errno);
+			break;
+		}
+		at += (size_t)n;
+	}
+	buf_free(&text);
+}
+
+static void
+say_limit(const struct cli *cli, const struct message_result *result)
+{
+	const struct usage *usage = &result->usage;
+
+	fprintf(stderr, "opensandbox: %s: used %.3f s of CPU time (limit %.3f), %.3f s elapsed (limit %.3f), "
+	    "%llu KB of memory (limit %llu)\n", result_status(result->verdict), (double)usage->cpu_ns / 1e9,
+	    (double)cli->limits.time_ms / 1e3, (double)usage->wall_ns / 1e9,
+	    (double)cli->limits.wall_time_ms / 1e3, (unsigned long long)usage->mem_kb,
+	    (unsigned long long)cli->limits.mem_kb);
+}
+
+static int
+exit_status(const struct cli *cli, const struct message_result *result)
+{
+	struct buf text;
+
+	switch (result->verdict) {
+	case VERDICT_EXITED:
+		return result->exit_code;
+	case VERDICT_SIGNALED:
+		return 128 + result->signal;
+	case VERDICT_TIME_LIMIT:
+	case VERDICT_WALL_TIME_LIMIT:
+	case VERDICT_MEMORY_LIMIT:
+	case VERDICT_HOST_MEMORY_LIMIT:
+		say_limit(cli, result);
+		return EXIT_LIMIT;
+	case VERDICT_EXEC_FAILED:
+		buf_init(&text, RESULT_MAX);
+		result_exec_failure(&text, result, str_of(cli->options->argv[0]));
+		fwrite(text.data, 1, text.len, stderr);
+		buf_free(&text);
+		return result->exit_code;
+	case VERDICT_CANCELED:
+		return 128 + (int)(cli->signal ? cli->signal : SIGTERM);
+	default:
+		fprintf(stderr, "opensandbox: %s: %s\n", result->step, strerror(result->error));
+		return EXIT_NO_SANDBOX;
+	}
+}
+
+/* --- the front ---------------------------------------------------------------------------------- */
+
+static int
+pack(const struct cli *cli)
+{
+	struct variable variables[OPTIONS_LIST_MAX];
+	struct buf parcel;
+
+	buf_init(&parcel, MESSAGE_PARCEL_MAX);
+	parcel_begin(&parcel);
+	for (char **arg = cli->options->argv; *arg; arg++)
+		parcel_arg(&parcel, str_of(*arg));
+	for (size_t i = 0; i < cli->options->env.len; i++) {
+		const char *text = cli->options->env.values[i];
+		size_t len = strcspn(text, "=");
+		variables[i] = (struct variable){ { text, len }, str_of(text + len + 1) };
+	}
+	environment_pack(&parcel, variables, cli->options->env.len);
+	parcel_cwd(&parcel, str_of(cli->options->cwd ? cli->options->cwd : "/"));
+	int fd = parcel.failed ? -ENOMEM : parcel_seal("run", buf_str(&parcel));
+	buf_free(&parcel);
+	return fd;
+}
+
+static int
+start(struct cli *cli)
+{
+	const struct options *options = cli->options;
+	bool capped = options->limits.output_kb != 0;
+	struct sandbox_spec spec = {
+		.operation = OPERATION_COMMAND,
+		.network = options->network && !strcmp(options->network, "host") ? NETWORK_HOST : NETWORK_NONE,
+		.limits = cli->limits, .parcel = pack(cli), .input = -1,
+		.output = SANDBOX_STREAM, .errors = SANDBOX_STREAM,
+		.output_fd = STDOUT_FILENO, .errors_fd = STDERR_FILENO,
+	};
+
+	if (spec.parcel < 0)
+		return spec.parcel;
+	if (can_be_given(STDIN_FILENO, true))
+		spec.input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (!capped && can_be_given(STDOUT_FILENO, false))
+		spec.output = SANDBOX_GIVEN;
+	if (!capped && can_be_given(STDERR_FILENO, false))
+		spec.errors = SANDBOX_GIVEN;
+	cli->pass_input = spec.input < 0;
+	return sandbox_start(cli->sandbox, &spec, &cli->run);
+}
+
+/* The launcher's other messages: what it found at start is not asked for here; a signal ends the run. */
+static void
+take_message(struct cli *cli)
+{
+	union message message;
+	int fd;
+
+	if (!sandbox_message(cli->sandbox, &message, &fd))
+		return;
+	if (fd >= 0)
+		close(fd);
+	if (message.type == MESSAGE_DRAIN) {
+		cli->signal = message.plain.signal;
+		sandbox_cancel(cli->sandbox, cli->run);
+	}
+}
+
+static bool
+take_events(struct cli *cli)
+{
+	struct sandbox_event event;
+
+	while (sandbox_next(cli->sandbox, &event)) {
+		switch (event.type) {
+		case SANDBOX_ENDED:
+			cli->over = true;
+			break;
+		case SANDBOX_ROOM:
+			cli->input_waits = false;
+			pass_in(cli, false);
+			break;
+		case SANDBOX_MESSAGE:
+			take_message(cli);
+			break;
+		case SANDBOX_LOST:
+			return false;
+		case SANDBOX_OUTPUT:
+			break;
+		}
+	}
+	return true;
+}
+
+static bool
+has_output(struct cli *cli)
+{
+	return sandbox_output(cli->run)->len || sandbox_errors(cli->run)->len;
+}
+
+static int
+loop(struct cli *cli)
+{
+	struct wait *wait = &cli->wait;
+
+	while (!cli->over || has_output(cli)) {
+		wait_begin(wait);
+		sandbox_wait(cli->sandbox, wait);
+		cli->wait_input = cli->pass_input && !cli->input_waits && !cli->over ?
+		    wait_add(wait, STDIN_FILENO, POLLIN) : WAIT_NONE;
+		cli->output.wait = sandbox_output(cli->run)->len ? wait_add(wait, cli->output.fd, POLLOUT) : WAIT_NONE;
+		cli->errors.wait = sandbox_errors(cli->run)->len ? wait_add(wait, cli->errors.fd, POLLOUT) : WAIT_NONE;
+		int error = wait_poll(wait);
+		if (error)
+			return error;
+		sandbox_step(cli->sandbox, wait);
+		if (!take_events(cli))
+			return -EPIPE;
+		if (wait_ready(wait, cli->wait_input))
+			pass_in(cli, true);
+		pass_out(&cli->output, sandbox_output(cli->run), wait_ready(wait, cli->output.wait) != 0);
+		pass_out(&cli->errors, sandbox_errors(cli->run), wait_ready(wait, cli->errors.wait) != 0);
+	}
+	return 0;
+}
+
+static int
+front(struct cli *cli, int launcher, uid_t uid)
+{
+	struct root_fault fault;
+	int error;
+
+	if ((error = confine_front(uid, geteuid() == 0, &fault)))
+		return complain(fault.step, error);
+	if ((error = sandbox_open(&cli->sandbox, launcher, 1)))
+		return complain("open the sandbox", error);
+	open_passage(&cli->output, STDOUT_FILENO, cli->options->limits.output_kb);
+	open_passage(&cli->errors, STDERR_FILENO, cli->options->limits.output_kb);
+	buf_init(&cli->input, COPY_SIZE);
+	wait_open(&cli->wait);
+	if ((error = start(cli)))
+		return complain("start the run", error);
+	if ((error = loop(cli)))
+		return complain("the launcher has gone", error);
+	const struct message_result *result = sandbox_result(cli->run);
+	write_result(cli, result);
+	return exit_status(cli, result);
+}
+
+static int
+open_result(const struct options *options)
+{
+	if (options->result_fd >= 0)
+		return fcntl(options->result_fd, F_DUPFD_CLOEXEC, 3);
+	if (!options->result_file)
+		return -1;
+	return open(options->result_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+}
+
+int
+cli_run(const struct options *options)
+{
+	struct cli cli = { .options = options, .limits = options->limits };
+	struct launcher_config config = {
+		.rootfs = options->rootfs, .binds = options->binds, .binds_len = options->bind.len,
+		.runs_max = 1, .network_host = options->network && !strcmp(options->network, "host"),
+		.no_cgroup = options->no_cgroup, .no_userns = options->no_userns,
+	};
+	struct launcher *launcher;
+	struct root_fault fault = { NULL };
+	int ends[2];
+
+	limits_resolve(&cli.limits, NULL);
+	cli.result_fd = open_result(options);
+	if (cli.result_fd < 0 && (options->result_file || options->result_fd >= 0))
+		return complain(options->result_file ? options->result_file : "--result-fd", errno);
+	int error = launcher_open(&launcher, &config, &fault);
+	if (error)
+		return complain(fault.step, error);
+	uint64_t nofile_max = launcher_facts(launcher)->nofile_max;
+	if (options->limits.nofile > nofile_max) {
+		fprintf(stderr, "opensandbox: --nofile: %llu is more than can be set here (%llu)\n",
+		    (unsigned long long)options->limits.nofile, (unsigned long long)nofile_max);
+		return 2;
+	}
+	if ((error = message_pair(ends)))
+		return complain("socketpair", error);
+	pid_t pid = fork();
+	if (pid < 0)
+		return complain("fork", errno);
+	if (pid == 0) {
+		close(ends[1]);
+		_exit(front(&cli, ends[0], launcher_front_uid(launcher)));
+	}
+	close(ends[0]);
+	int status = launcher_serve(launcher, ends[1], pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_NO_SANDBOX;
+}

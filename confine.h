@@ -1,0 +1,15 @@
+/* confine.h - takes from a front process all that it does not need to move bytes */
+#ifndef CONFINE_H
+#define CONFINE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "root.h"
+
+/* After this: an unprivileged uid, no capability in any set, no_new_privs, an empty directory as root, no new processes, not
+ * dumpable, and a filter that leaves what a poll loop needs. `privileged`: false in a rootless process, which has no
+ * other uid to go to. 0 or -errno, with fault->step. */
+int confine_front(uid_t uid, bool privileged, struct root_fault *fault);
+
+#endif

@@ -1,0 +1,45 @@
+/* files.h - file operations done inside a sandbox, as its user: nothing privileged follows a path of a payload's
+ *
+ * These functions run in a process that is already confined like a command. What they say is an errno, which becomes the
+ * exit code of the process. Paths are resolved there and then, as a program's would be: a link leads where the
+ * payload could have gone anyway. */
+#ifndef FILES_H
+#define FILES_H
+
+#include "parcel.h"
+
+/* What a GET or STAT writes before the content. Host byte order; one machine. */
+enum files_kind { FILES_REGULAR, FILES_DIRECTORY, FILES_OTHER };
+
+struct files_head {
+	uint32_t kind, mode;
+	uint64_t size, modified_ms;
+};
+
+/* An entry of a listing: then name_len bytes of name. The list ends with the stream. */
+struct files_entry {
+	uint64_t size, modified_ms;
+	uint32_t mode, name_len;
+	char type;		/* f d l p s c b, as find(1)'s -type */
+	char reserved[7];
+};
+
+/* What copy_out writes for each path: then size bytes of content. */
+struct files_copy {
+	uint32_t error;		/* errno; 0 */
+	uint32_t truncated;
+	uint64_t size;
+};
+
+/* Writes the parcel's files, parents made. 0 or errno; *path is the one that failed. */
+int files_write(const struct parcel *parcel, const char **path);
+/* Writes what the parcel's copy_out paths hold, each up to most bytes, to fd. */
+int files_copy_out(const struct parcel *parcel, int fd, uint64_t most);
+/* OPERATION_PUT: argv[0] the path, argv[1] the mode in octal (empty: 0644); content from descriptor 0; atomically, by a new
+ * file that is renamed. argv[2], where not empty, is the length that must have come. OPERATION_GET: argv[0] the path,
+ * argv[1], argv[2] offset and length in decimal (empty: all); to descriptor 1, files_head first. OPERATION_STAT: files_head alone.
+ * OPERATION_DELETE: a file or a whole tree, in O(1) descriptors. OPERATION_CHECK_CWD: argv[0] is a directory that can be
+ * entered. Each returns an errno, or 0. */
+int files_operate(uint32_t operation, const struct parcel *parcel);
+
+#endif

@@ -1,0 +1,63 @@
+/* jail.h - the inside of a sandbox: pid 1, and the command as its child
+ *
+ * jail_spawn() is called by the launcher; what it makes builds the sandbox around itself step by step, gives up its
+ * privileges, reports READY, waits for one order, starts the command, and ends when the command has ended: the kernel then kills
+ * what is left. Every step that fails is reported by name and errno, and the sandbox is gone: there is no weaker one. */
+#ifndef JAIL_H
+#define JAIL_H
+
+#include "cgroup.h"
+#include "message.h"
+#include "root.h"
+#include "seccomp.h"
+
+enum { JAIL_NET_NEW = -1, JAIL_NET_HOST = -2 };
+enum { JAIL_UID_INIT = 0, JAIL_UID_USER = 1000 };	/* inside a user namespace */
+
+/* What a sandbox is to be. Read by the child from its copy of the launcher's memory. */
+struct jail_plan {
+	const struct root *root;
+	const struct cgroup_group *group;
+	const struct seccomp_program *command_filter, *init_filter;
+	int launcher;		/* a pidfd of the launcher */
+	int userns;		/* a user namespace to enter; -1: none */
+	int netns;		/* a network namespace to enter, or JAIL_NET_* */
+	int sessions;		/* the mount namespace that holds the trees of sessions; -1: none */
+	const char *session;	/* the directory there that is the root; NULL: a new tree */
+	uint64_t disk_kb;	/* of a new tree */
+	uid_t init_uid, user_uid;	/* on the host: of pid 1, and of the command */
+	bool cgroup_namespace;	/* the kernel has them */
+	bool one_uid;		/* rootless: only one id can be had; pid 1 and the command share it */
+};
+
+struct jail_order {
+	uint32_t operation;	/* enum operation */
+	uint32_t has_copy_out;
+	uint32_t limit_memory, limit_procs;	/* by rlimit: where no cgroup does it */
+	struct limits limits;
+};
+
+enum jail_report_type {
+	JAIL_READY,	/* built, waiting for an order */
+	JAIL_FAILED,	/* a step of building or starting failed */
+	JAIL_EXEC,	/* the command could not be started: error is execve's */
+	JAIL_ENDED,	/* wait_status of the command (of a file operation: its errno as exit code) */
+};
+
+struct jail_report {
+	uint32_t type;
+	int32_t error, wait_status;
+	int32_t oom_likely;		/* unused by verdicts; a hint to look at the counters again */
+	uint64_t user_ns, system_ns;	/* rusage of the command and its waited-for children */
+	uint64_t max_rss_kb;
+	char step[48];
+};
+
+/* Makes the process: its pid, with *pidfd and *control (the launcher's end, non-blocking). -errno. */
+pid_t jail_spawn(const struct jail_plan *plan, int *pidfd, int *control);
+
+/* A user namespace with two ids, JAIL_UID_INIT and JAIL_UID_USER, mapped to host ids: a descriptor, or -errno. `proc` is the
+ * host's /proc. With one_uid only JAIL_UID_USER is mapped. */
+int jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid);
+
+#endif

@@ -1,0 +1,214 @@
+/* parcel.c - packs and opens parcels. Knows their layout, makes and maps memfds, touches no file. */
+#include "parcel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PARCEL_MAGIC = 0x4f534231 };	/* "OSB1" */
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U		/* Linux 6.3 */
+#endif
+
+static struct parcel_head *
+head_of(struct buf *buf)
+{
+	return buf->failed ? NULL : (struct parcel_head *)(void *)buf->data;
+}
+
+void
+parcel_begin(struct buf *buf)
+{
+	struct parcel_head head = { .magic = PARCEL_MAGIC };
+
+	buf_append(buf, &head, sizeof(head));
+}
+
+void
+parcel_arg(struct buf *buf, struct str text)
+{
+	buf_append_str(buf, text);
+	buf_putc(buf, '\0');
+	if (head_of(buf))
+		head_of(buf)->argc++;
+}
+
+void
+parcel_env(struct buf *buf, struct str name, struct str value)
+{
+	buf_append_str(buf, name);
+	buf_putc(buf, '=');
+	buf_append_str(buf, value);
+	buf_putc(buf, '\0');
+	if (head_of(buf))
+		head_of(buf)->envc++;
+}
+
+void
+parcel_cwd(struct buf *buf, struct str path)
+{
+	buf_append_str(buf, path);
+	buf_putc(buf, '\0');
+}
+
+void
+parcel_file(struct buf *buf, struct str path, uint32_t mode, struct str content)
+{
+	struct parcel_file file = {
+		.size = content.len, .mode = mode, .path_len = (uint32_t)path.len,
+	};
+
+	buf_append(buf, &file, sizeof(file));
+	buf_append_str(buf, path);
+	buf_putc(buf, '\0');
+	buf_append_str(buf, content);
+	if (head_of(buf))
+		head_of(buf)->files++;
+}
+
+void
+parcel_copy(struct buf *buf, struct str path)
+{
+	buf_append_str(buf, path);
+	buf_putc(buf, '\0');
+	if (head_of(buf))
+		head_of(buf)->copies++;
+}
+
+static int
+write_all(int fd, struct str content)
+{
+	for (size_t at = 0; at < content.len;) {
+		ssize_t n = write(fd, content.data + at, content.len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+int
+parcel_seal(const char *name, struct str content)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	int error = write_all(fd, content);
+	if (!error && (lseek(fd, 0, SEEK_SET) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)))
+		error = -errno;
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+/* Takes the NUL-terminated string off the front of rest: NULL when there is none. */
+static char *
+take_string(struct str *rest)
+{
+	char *end = memchr(rest->data, '\0', rest->len);
+	if (!end)
+		return NULL;
+	char *text = end - (end - rest->data);
+	rest->len -= (size_t)(end + 1 - rest->data);
+	rest->data = end + 1;
+	return text;
+}
+
+bool
+parcel_next_file(struct str *files, const char **path, uint32_t *mode, struct str *content)
+{
+	struct parcel_file file;
+
+	if (files->len < sizeof(file))
+		return false;
+	memcpy(&file, files->data, sizeof(file));
+	struct str rest = { files->data + sizeof(file), files->len - sizeof(file) };
+	*path = take_string(&rest);
+	if (!*path || strlen(*path) != file.path_len || file.size > rest.len)
+		return false;
+	*mode = file.mode & 0777;
+	*content = (struct str){ rest.data, (size_t)file.size };
+	*files = (struct str){ rest.data + file.size, rest.len - (size_t)file.size };
+	return true;
+}
+
+bool
+parcel_next_copy(struct str *copies, const char **path)
+{
+	*path = copies->len ? take_string(copies) : NULL;
+	return *path != NULL;
+}
+
+static char **
+take_strings(struct str *rest, size_t count, char **into)
+{
+	for (size_t i = 0; i < count; i++) {
+		into[i] = take_string(rest);
+		if (!into[i])
+			return NULL;
+	}
+	into[count] = NULL;
+	return into;
+}
+
+/* Finds where the files end and the paths begin, by walking over what both promise. */
+static int
+split_rest(struct parcel *parcel, struct str rest)
+{
+	struct str walk = rest, content;
+	const char *path;
+	uint32_t mode;
+
+	for (uint32_t i = 0; i < parcel->head.files; i++)
+		if (!parcel_next_file(&walk, &path, &mode, &content))
+			return -EBADMSG;
+	parcel->files = (struct str){ rest.data, rest.len - walk.len };
+	parcel->copies = walk;
+	for (uint32_t i = 0; i < parcel->head.copies; i++)
+		if (!parcel_next_copy(&walk, &path))
+			return -EBADMSG;
+	return walk.len ? -EBADMSG : 0;
+}
+
+int
+parcel_open(struct parcel *parcel, int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat))
+		return -errno;
+	if (stat.st_size < (off_t)sizeof(parcel->head))
+		return -EBADMSG;
+	size_t size = (size_t)stat.st_size;
+	char *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	struct parcel_head *head = &parcel->head;
+	memcpy(head, map, sizeof(*head));
+	if (head->magic != PARCEL_MAGIC || head->argc > PARCEL_STRINGS_MAX ||
+	    head->envc > PARCEL_STRINGS_MAX || head->files > PARCEL_STRINGS_MAX ||
+	    head->copies > PARCEL_STRINGS_MAX)
+		return -EBADMSG;
+	size_t pointers = ((size_t)head->argc + head->envc + 2) * sizeof(char *);
+	char **strings = mmap(NULL, pointers, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (strings == MAP_FAILED)
+		return -errno;
+	struct str rest = { map + sizeof(*head), size - sizeof(*head) };
+	parcel->argv = take_strings(&rest, head->argc, strings);
+	if (!parcel->argv)
+		return -EBADMSG;
+	parcel->envp = take_strings(&rest, head->envc, strings + head->argc + 1);
+	parcel->cwd = parcel->envp ? take_string(&rest) : NULL;
+	return parcel->cwd ? split_rest(parcel, rest) : -EBADMSG;
+}

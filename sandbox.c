@@ -1,0 +1,592 @@
+/* sandbox.c - runs as the front sees them: see sandbox.h for the theory of operation */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	READ_SIZE = 65536,
+	STREAM_MAX = 262144,		/* a stream that its owner does not take is not read beyond this */
+	READS_A_STEP = 16,		/* of one pipe: so that a flood does not keep the others waiting */
+	INBOX_MAX = 16,			/* messages taken from the launcher in one round */
+	OUTBOX_MAX = 1024,		/* messages that the launcher has not taken yet */
+};
+
+struct stream {
+	int fd;				/* our end; -1: at its end, or not ours */
+	enum sandbox_sink sink;
+	struct buf kept;
+	uint64_t most;
+	bool truncated;
+	int wait;
+};
+
+struct sandbox_run {
+	struct message_run message;
+	uint64_t owner;
+	struct stream output, errors, copies;
+	int input, wait_input;
+	bool wants_room;		/* the owner was told -EAGAIN */
+	bool has_result, ended, abandoned;
+	bool told_output, told_room;	/* an event waits to be taken */
+	struct message_result result;
+};
+
+struct outgoing {
+	union message message;
+	size_t len;
+	int fds[MESSAGE_FDS_MAX];	/* ours, closed when sent */
+	size_t fds_len;
+};
+
+struct inbox {
+	union message message;
+	int fd;
+};
+
+struct sandbox {
+	int fd, wait_fd;
+	bool lost, told_lost;
+	unsigned runs_max, runs_len;
+	struct sandbox_run **runs;	/* by number; NULL: free */
+	uint32_t generation;
+	struct outgoing *outbox;
+	size_t outbox_first, outbox_len;
+	struct inbox inbox[INBOX_MAX];
+	size_t inbox_len;
+	unsigned next;			/* where sandbox_next looks on */
+	char scratch[READ_SIZE];
+};
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+int
+sandbox_open(struct sandbox **out, int fd, unsigned runs_max)
+{
+	struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
+	if (!sandbox)
+		return -ENOMEM;
+	sandbox->runs = calloc(runs_max, sizeof(struct sandbox_run *));
+	sandbox->outbox = calloc(OUTBOX_MAX, sizeof(*sandbox->outbox));
+	if (!sandbox->runs || !sandbox->outbox) {
+		free(sandbox->runs);
+		free(sandbox->outbox);
+		free(sandbox);
+		return -ENOMEM;
+	}
+	sandbox->fd = fd;
+	sandbox->runs_max = runs_max;
+	*out = sandbox;
+	return 0;
+}
+
+unsigned
+sandbox_room(const struct sandbox *sandbox)
+{
+	return sandbox->lost ? 0 : sandbox->runs_max - sandbox->runs_len;
+}
+
+/* --- messages to the launcher ------------------------------------------------------------------ */
+
+static struct outgoing *
+outgoing_at(struct sandbox *sandbox, size_t i)
+{
+	return &sandbox->outbox[(sandbox->outbox_first + i) % OUTBOX_MAX];
+}
+
+static void
+flush_outbox(struct sandbox *sandbox)
+{
+	while (sandbox->outbox_len) {
+		struct outgoing *out = outgoing_at(sandbox, 0);
+		int error = message_send(sandbox->fd, &out->message, out->len, out->fds, out->fds_len);
+		if (error == -EAGAIN)
+			return;
+		if (error)
+			sandbox->lost = true;
+		while (out->fds_len)
+			close(out->fds[--out->fds_len]);
+		sandbox->outbox_first = (sandbox->outbox_first + 1) % OUTBOX_MAX;
+		sandbox->outbox_len--;
+	}
+}
+
+/* The descriptors are taken over, whatever comes of it. */
+static int
+post(struct sandbox *sandbox, const void *message, size_t len, const int *fds, size_t fds_len)
+{
+	if (sandbox->outbox_len == OUTBOX_MAX || sandbox->lost) {
+		for (size_t i = 0; i < fds_len; i++)
+			close(fds[i]);
+		return sandbox->lost ? -EPIPE : -ENOSPC;
+	}
+	struct outgoing *out = outgoing_at(sandbox, sandbox->outbox_len++);
+	memcpy(&out->message, message, len);
+	out->len = len;
+	memcpy(out->fds, fds, fds_len * sizeof(int));
+	out->fds_len = fds_len;
+	flush_outbox(sandbox);
+	return 0;
+}
+
+int
+sandbox_tell(struct sandbox *sandbox, const void *message, size_t len, int fd)
+{
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0 && copy < 0)
+		return -errno;
+	return post(sandbox, message, len, &copy, copy >= 0);
+}
+
+/* --- a run ---------------------------------------------------------------------------------------- */
+
+/* Our end of a new pipe goes to *ours, non-blocking; the other end is returned, or -errno. */
+static int
+open_pipe(int *ours, bool we_read)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	*ours = ends[we_read ? 0 : 1];
+	if (fcntl(*ours, F_SETFL, O_NONBLOCK)) {
+		int error = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		*ours = -1;
+		return error;
+	}
+	return ends[we_read ? 1 : 0];
+}
+
+static int
+open_stream(struct stream *stream, enum sandbox_sink sink, int given, uint64_t most)
+{
+	stream->sink = sink;
+	stream->most = most;
+	stream->fd = -1;
+	stream->wait = WAIT_NONE;
+	buf_init(&stream->kept, sink == SANDBOX_STREAM ? STREAM_MAX : (size_t)(most ? most : 1));
+	if (sink == SANDBOX_GIVEN) {
+		int copy = fcntl(given, F_DUPFD_CLOEXEC, 0);
+		return copy < 0 ? -errno : copy;
+	}
+	return open_pipe(&stream->fd, true);
+}
+
+static void
+close_stream(struct stream *stream)
+{
+	close_fd(&stream->fd);
+	buf_free(&stream->kept);
+}
+
+static void
+release(struct sandbox *sandbox, struct sandbox_run *run)
+{
+	sandbox->runs[run->message.run] = NULL;
+	sandbox->runs_len--;
+	close_stream(&run->output);
+	close_stream(&run->errors);
+	close_stream(&run->copies);
+	close_fd(&run->input);
+	free(run);
+}
+
+/* Opens the run's streams: what goes to the launcher is put into fds. */
+static int
+open_streams(struct sandbox_run *run, const struct sandbox_spec *spec, int *fds, size_t *fds_len)
+{
+	uint64_t most = spec->limits.output_kb << 10;
+
+	fds[0] = spec->parcel;
+	fds[1] = spec->input;
+	*fds_len = 1;
+	if (spec->input < 0 && (fds[1] = open_pipe(&run->input, false)) < 0)
+		return fds[1];
+	*fds_len = 2;
+	if ((fds[2] = open_stream(&run->output, spec->output, spec->output_fd, most)) < 0)
+		return fds[2];
+	*fds_len = 3;
+	if ((fds[3] = open_stream(&run->errors, spec->errors, spec->errors_fd, most)) < 0)
+		return fds[3];
+	*fds_len = 4;
+	if (spec->copy_out) {
+		if ((fds[4] = open_stream(&run->copies, SANDBOX_KEEP, -1, spec->copy_out_max)) < 0)
+			return fds[4];
+		*fds_len = 5;
+	}
+	return 0;
+}
+
+static void
+fill_message(struct message_run *message, const struct sandbox_spec *spec, uint32_t number,
+    uint32_t generation)
+{
+	message->type = MESSAGE_RUN;
+	message->run = number;
+	message->generation = generation;
+	message->operation = spec->operation;
+	message->network = spec->network;
+	message->has_copy_out = spec->copy_out;
+	if (spec->session)
+		strncpy(message->session, spec->session, sizeof(message->session) - 1);
+	message->limits = spec->limits;
+}
+
+int
+sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, struct sandbox_run **out)
+{
+	int fds[MESSAGE_FDS_MAX] = { spec->parcel, spec->input, -1, -1, -1 }, error;
+	size_t fds_len = spec->input < 0 ? 1 : 2;
+	uint32_t number = 0;
+
+	while (number < sandbox->runs_max && sandbox->runs[number])
+		number++;
+	struct sandbox_run *run = number == sandbox->runs_max || sandbox->lost ? NULL : calloc(1, sizeof(*run));
+	if (!run) {
+		error = number == sandbox->runs_max ? -EAGAIN : sandbox->lost ? -EPIPE : -ENOMEM;
+		goto err_fds;
+	}
+	run->input = run->output.fd = run->errors.fd = run->copies.fd = -1;
+	run->wait_input = WAIT_NONE;
+	run->owner = spec->owner;
+	fill_message(&run->message, spec, number, ++sandbox->generation);
+	sandbox->runs[number] = run;
+	sandbox->runs_len++;
+	if ((error = open_streams(run, spec, fds, &fds_len)))
+		goto err_run;
+	error = post(sandbox, &run->message, sizeof(run->message), fds, fds_len);
+	fds_len = 0;
+	if (error)
+		goto err_run;
+	*out = run;
+	return 0;
+err_run:
+	release(sandbox, run);
+err_fds:
+	while (fds_len)
+		close_fd(&fds[--fds_len]);
+	return error;
+}
+
+void
+sandbox_cancel(struct sandbox *sandbox, struct sandbox_run *run)
+{
+	if (run->has_result)
+		return;
+	struct message_run message = run->message;
+	message.type = MESSAGE_CANCEL;
+	(void)post(sandbox, &message, sizeof(message), NULL, 0);
+}
+
+void
+sandbox_abandon(struct sandbox *sandbox, struct sandbox_run *run)
+{
+	run->abandoned = true;
+	close_fd(&run->input);
+	if (run->has_result) {
+		release(sandbox, run);
+		return;
+	}
+	close_stream(&run->output);
+	close_stream(&run->errors);
+	close_stream(&run->copies);
+	sandbox_cancel(sandbox, run);
+}
+
+void
+sandbox_free(struct sandbox *sandbox, struct sandbox_run *run)
+{
+	release(sandbox, run);
+}
+
+const struct message_result *
+sandbox_result(const struct sandbox_run *run)
+{
+	return &run->result;
+}
+
+struct buf *
+sandbox_output(struct sandbox_run *run)
+{
+	return &run->output.kept;
+}
+
+struct buf *
+sandbox_errors(struct sandbox_run *run)
+{
+	return &run->errors.kept;
+}
+
+struct buf *
+sandbox_copies(struct sandbox_run *run)
+{
+	return &run->copies.kept;
+}
+
+bool
+sandbox_output_truncated(const struct sandbox_run *run)
+{
+	return run->output.truncated;
+}
+
+bool
+sandbox_errors_truncated(const struct sandbox_run *run)
+{
+	return run->errors.truncated;
+}
+
+bool
+sandbox_output_ended(const struct sandbox_run *run)
+{
+	return run->output.fd < 0;
+}
+
+bool
+sandbox_errors_ended(const struct sandbox_run *run)
+{
+	return run->errors.fd < 0;
+}
+
+ssize_t
+sandbox_feed(struct sandbox_run *run, struct str data)
+{
+	if (run->input < 0)
+		return -EPIPE;
+	ssize_t n;
+	do
+		n = write(run->input, data.data, data.len);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	if (errno == EAGAIN) {
+		run->wants_room = true;
+		return -EAGAIN;
+	}
+	int error = -errno;
+	close_fd(&run->input);
+	return error;
+}
+
+void
+sandbox_feed_end(struct sandbox_run *run)
+{
+	close_fd(&run->input);
+	run->wants_room = false;
+}
+
+/* --- the loop ----------------------------------------------------------------------------------- */
+
+static bool
+stream_is_full(const struct stream *stream)
+{
+	return stream->sink == SANDBOX_STREAM && stream->kept.len > STREAM_MAX - READ_SIZE;
+}
+
+static void
+wait_stream(struct stream *stream, struct wait *wait)
+{
+	stream->wait = stream_is_full(stream) ? WAIT_NONE : wait_add(wait, stream->fd, POLLIN);
+}
+
+void
+sandbox_wait(struct sandbox *sandbox, struct wait *wait)
+{
+	sandbox->wait_fd = wait_add(wait, sandbox->fd,
+	    (short)(POLLIN | (sandbox->outbox_len ? POLLOUT : 0)));
+	for (unsigned i = 0; i < sandbox->runs_max; i++) {
+		struct sandbox_run *run = sandbox->runs[i];
+		if (!run)
+			continue;
+		wait_stream(&run->output, wait);
+		wait_stream(&run->errors, wait);
+		wait_stream(&run->copies, wait);
+		run->wait_input = run->wants_room ? wait_add(wait, run->input, POLLOUT) : WAIT_NONE;
+	}
+}
+
+static void
+keep(struct stream *stream, const char *data, size_t n)
+{
+	size_t room = (size_t)(stream->most - stream->kept.len);
+
+	if (stream->sink == SANDBOX_STREAM)
+		room = n;
+	if (n > room)
+		stream->truncated = true;
+	if (buf_append(&stream->kept, data, n < room ? n : room))
+		stream->truncated = true;	/* no memory: said, as a cap would be */
+}
+
+/* True when something came, or the end. */
+static bool
+read_stream(struct sandbox *sandbox, struct stream *stream)
+{
+	bool came = false;
+
+	for (int i = 0; i < READS_A_STEP && stream->fd >= 0 && !stream_is_full(stream); i++) {
+		ssize_t n = read(stream->fd, sandbox->scratch, sizeof(sandbox->scratch));
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		came = true;
+		if (n <= 0)
+			close_fd(&stream->fd);
+		else
+			keep(stream, sandbox->scratch, (size_t)n);
+		if (n > 0 && (size_t)n < sizeof(sandbox->scratch) / 2)
+			break;
+	}
+	return came;
+}
+
+static void
+take_result(struct sandbox *sandbox, const struct message_result *result)
+{
+	struct sandbox_run *run = result->run < sandbox->runs_max ? sandbox->runs[result->run] : NULL;
+
+	if (!run || run->message.generation != result->generation)
+		return;
+	run->result = *result;
+	run->has_result = true;
+	close_fd(&run->input);
+	run->wants_room = false;
+	if (run->abandoned)
+		release(sandbox, run);
+}
+
+static void
+take_messages(struct sandbox *sandbox)
+{
+	union message message;
+	int fds[MESSAGE_FDS_MAX];
+	size_t fds_len;
+
+	while (sandbox->inbox_len < INBOX_MAX) {
+		ssize_t n = message_receive(sandbox->fd, &message, sizeof(message), fds, &fds_len);
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			sandbox->lost = true;
+			return;
+		}
+		while (fds_len > 1)
+			close(fds[--fds_len]);
+		if (message.type == MESSAGE_RESULT) {
+			if (fds_len)
+				close(fds[0]);
+			take_result(sandbox, &message.result);
+			continue;
+		}
+		sandbox->inbox[sandbox->inbox_len++] =
+		    (struct inbox){ .message = message, .fd = fds_len ? fds[0] : -1 };
+	}
+}
+
+bool
+sandbox_message(struct sandbox *sandbox, union message *message, int *fd)
+{
+	if (!sandbox->inbox_len)
+		return false;
+	*message = sandbox->inbox[0].message;
+	*fd = sandbox->inbox[0].fd;
+	memmove(sandbox->inbox, sandbox->inbox + 1, --sandbox->inbox_len * sizeof(sandbox->inbox[0]));
+	return true;
+}
+
+static void
+step_run(struct sandbox *sandbox, struct wait *wait, struct sandbox_run *run)
+{
+	if (wait_ready(wait, run->output.wait) || run->has_result)
+		run->told_output |= read_stream(sandbox, &run->output) && run->output.sink == SANDBOX_STREAM;
+	if (wait_ready(wait, run->errors.wait) || run->has_result)
+		run->told_output |= read_stream(sandbox, &run->errors) && run->errors.sink == SANDBOX_STREAM;
+	if (wait_ready(wait, run->copies.wait) || run->has_result)
+		(void)read_stream(sandbox, &run->copies);
+	if (wait_ready(wait, run->wait_input)) {
+		run->wants_room = false;
+		run->told_room = true;
+	}
+	run->ended = run->has_result && run->output.fd < 0 && run->errors.fd < 0 && run->copies.fd < 0;
+}
+
+void
+sandbox_step(struct sandbox *sandbox, struct wait *wait)
+{
+	if (wait_ready(wait, sandbox->wait_fd)) {
+		flush_outbox(sandbox);
+		take_messages(sandbox);
+	}
+	for (unsigned i = 0; i < sandbox->runs_max; i++)
+		if (sandbox->runs[i])
+			step_run(sandbox, wait, sandbox->runs[i]);
+	sandbox->next = 0;
+}
+
+bool
+sandbox_next(struct sandbox *sandbox, struct sandbox_event *event)
+{
+	memset(event, 0, sizeof(*event));
+	if (sandbox->inbox_len) {
+		event->type = SANDBOX_MESSAGE;
+		return true;
+	}
+	if (sandbox->lost && !sandbox->told_lost) {
+		sandbox->told_lost = true;
+		event->type = SANDBOX_LOST;
+		return true;
+	}
+	for (; sandbox->next < sandbox->runs_max; sandbox->next++) {
+		struct sandbox_run *run = sandbox->runs[sandbox->next];
+		if (!run || run->abandoned)
+			continue;
+		event->run = run;
+		event->owner = run->owner;
+		if (run->told_output) {
+			run->told_output = false;
+			event->type = SANDBOX_OUTPUT;
+			return true;
+		}
+		if (run->told_room) {
+			run->told_room = false;
+			event->type = SANDBOX_ROOM;
+			return true;
+		}
+		if (run->ended) {
+			run->ended = false;
+			sandbox->next++;
+			event->type = SANDBOX_ENDED;
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+sandbox_close(struct sandbox *sandbox)
+{
+	for (unsigned i = 0; i < sandbox->runs_max; i++)
+		if (sandbox->runs[i])
+			release(sandbox, sandbox->runs[i]);
+	while (sandbox->outbox_len) {
+		struct outgoing *out = outgoing_at(sandbox, --sandbox->outbox_len);
+		while (out->fds_len)
+			close(out->fds[--out->fds_len]);
+	}
+	while (sandbox->inbox_len)
+		close_fd(&sandbox->inbox[--sandbox->inbox_len].fd);
+	close(sandbox->fd);
+	free(sandbox->runs);
+	free(sandbox->outbox);
+	free(sandbox);
+}

@@ -1,0 +1,38 @@
+/* seccomp.h - the system call policies, as tables, and the BPF programs made of them
+ *
+ * Knows x86-64 and aarch64. Policies are const tables; jump offsets are computed. */
+#ifndef SECCOMP_H
+#define SECCOMP_H
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SECCOMP_PROGRAM_MAX = 1024 };	/* instructions */
+
+enum seccomp_role {
+	SECCOMP_COMMAND,	/* what runs in the sandbox: all is allowed but what the table refuses (docs/security.md) */
+	SECCOMP_INIT,		/* pid 1 of the sandbox, once the command runs: only what its loop needs; else killed */
+	SECCOMP_SERVER,		/* the server process: only what a poll loop needs; else killed */
+};
+
+struct seccomp_program {
+	struct sock_filter code[SECCOMP_PROGRAM_MAX];
+	unsigned short len;
+};
+
+/* Builds a role's program for an AUDIT_ARCH_* (0: the one this binary is for). Pure: no system call. 0, -ENOSYS for
+ * an architecture without a table, -ENOSPC. */
+int seccomp_build(struct seccomp_program *program, enum seccomp_role role, uint32_t arch);
+/* Loads it for the calling thread by a raw system call (fit for between clone and exec); no_new_privs must be set already.
+ * 0 or -errno. */
+int seccomp_load(const struct seccomp_program *program);
+/* What the program answers for a call: SECCOMP_RET_*. A plain interpreter, for tests and for `check`. */
+uint32_t seccomp_evaluate(const struct seccomp_program *program, const struct seccomp_data *data);
+/* The number of a system call by its name on an arch, or -ENOENT; and the name of a number, or NULL. Only
+ * calls that the tables name, or that the arch's table lists. */
+int seccomp_number(uint32_t arch, const char *name);
+const char *seccomp_name(uint32_t arch, int number);
+
+#endif

@@ -1,0 +1,70 @@
+/* seccomp_table.h - what seccomp.c builds its programs from; nobody else includes this
+ *
+ * One row for each system call that Linux 6.18 knows on x86-64 or aarch64: its numbers, and what
+ * each role gets for it. Adding a call is adding a row and, unless it is plainly allowed, a line in
+ * docs/syscalls.md. */
+#ifndef SECCOMP_TABLE_H
+#define SECCOMP_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SECCOMP_ROLES = 3, SECCOMP_RULES_MAX = 6 };
+
+enum seccomp_arch { SECCOMP_X86_64, SECCOMP_AARCH64, SECCOMP_ARCHES };
+
+/* What a call gets. A verdict that looks at arguments may lead only to those listed above it. */
+enum seccomp_verdict {
+	VERDICT_DEFAULT,	/* of the role: the command may, the other two are killed */
+	VERDICT_ALLOW,
+	VERDICT_KILL,
+	VERDICT_EPERM,
+	VERDICT_ENOSYS,
+	VERDICT_EINVAL,
+	VERDICT_EAFNOSUPPORT,
+	VERDICT_EPROTONOSUPPORT,
+	VERDICT_NETLINK,
+	VERDICT_INET,
+	VERDICT_SOCKET,
+	VERDICT_IOCTL,
+	VERDICT_CLONE,
+	VERDICT_UNSHARE,
+	VERDICT_PERSONALITY,
+	VERDICT_PRCTL,
+	VERDICT_NO_EXEC,
+	SECCOMP_VERDICTS
+};
+
+enum seccomp_rule_test {
+	RULE_NONE,	/* ends a list of rules */
+	RULE_IS,	/* the argument, under the rule's mask, is the value */
+	RULE_ANY_BIT,	/* the argument has a bit of the value */
+};
+
+/* Only the low 32 bits of an argument are looked at: an argument with a rule is an int to the
+ * kernel, or a long of which it uses those alone, and what it drops must hide nothing from us. */
+struct seccomp_rule {
+	uint8_t test, argument;
+	uint8_t verdict;	/* when the test is true; else the next rule is tried */
+	uint32_t mask;		/* 0: all bits */
+	uint32_t value;
+};
+
+struct seccomp_answer {
+	struct seccomp_rule rules[SECCOMP_RULES_MAX];	/* the first true one decides */
+	uint8_t otherwise;	/* where there are rules: the verdict when none is true */
+	uint32_t value;		/* where there are none: SECCOMP_RET_* */
+};
+
+struct seccomp_call {
+	char name[24];
+	int16_t number[SECCOMP_ARCHES];	/* -1: not there */
+	uint8_t often;	/* how near the root of the search it should be, 0 to 9 */
+	uint8_t verdict[SECCOMP_ROLES];
+};
+
+extern const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS];
+extern const struct seccomp_call seccomp_calls[];
+extern const size_t seccomp_calls_count;
+
+#endif
