@@ -1,18 +1,20 @@
 /* cgroup.c - control groups: the groups of runs, their limits and their figures
  *
- * The launcher has one group of its own in each hierarchy that it uses (in v2 there is one), and in that one for each
- * run. Where these are is found by cgroup_v1.c and cgroup_v2.c; here everything is reached by kept descriptors,
- * and a table says which file of which version serves for what.
+ * The launcher has one group of its own in each hierarchy that it uses (in v2 there is one), and
+ * in that one for each run. Where these are is found by cgroup_v1.c and cgroup_v2.c; here
+ * everything is reached by kept descriptors, and a table says which file of which version serves
+ * for what.
  *
- * Whose limit an OOM kill was for. v2 counts in memory.events: `oom_kill` in the group of the process that was killed,
- * `oom` in the group whose limit was hit: a kill without `oom` was for a limit above. v1 has no such count. Its eventfd is
- * notified in the group whose limit was hit and in all below it, so that what came to this group's and not to the
- * parent's was its own; the whole host's OOM killer notifies nobody. Without eventfd (PREEMPT_RT) the peak decides: a kill
- * in a group that was never near its limit was for another's. (memory.memsw.failcnt would say the same, but
- * Linux 6.18 leaves it at 0.)
+ * Whose limit an OOM kill was for. v2 counts in memory.events: `oom_kill` in the group of the
+ * process that was killed, `oom` in the group whose limit was hit: a kill without `oom` was for
+ * a limit above. v1 has no such count. Its eventfd is notified in the group whose limit was hit
+ * and in all below it, so that what came to this group's and not to the parent's was its own;
+ * the whole host's OOM killer notifies nobody. Without eventfd (PREEMPT_RT) the peak decides: a
+ * kill in a group that was never near its limit was for another's. (memory.memsw.failcnt would
+ * say the same, but Linux 6.18 leaves it at 0.)
  *
- * Figures start from what is there: a group that is used again, or that pid 1 is in already, has memory charged to
- * it; the limit is raised by that, and it is taken off what is reported. */
+ * Figures start from what is there: a group that is used again, or that pid 1 is in already, has
+ * memory charged to it; the limit is raised by that, and it is taken off what is reported. */
 #include "cgroup.h"
 
 #include <errno.h>
@@ -29,13 +31,13 @@
 
 enum {
 	LEFT_MAX = 1 << 20,		/* bytes charged to a group that may be used again */
-	NEAR = 1 << 20,			/* bytes below a limit that a charge can fail at; those of more pages fail sooner,
-					   but they do not call the OOM killer */
+	/* Bytes below a limit where a charge can fail and call the OOM killer; larger do not. */
+	NEAR = 1 << 20,
 	CLOSE_MS = 1000,
 	REMOVE_DEAD_MS = 1000,
 	PROBE_MEM_KB = 64 << 10,
 	PROBE_PROCS = 16,
-	TEXT_MAX = 2048,		/* of the longest file that is read: cpu.stat, memory.events */
+	TEXT_MAX = 2048,		/* of the longest file: cpu.stat, memory.events */
 };
 
 #define BYTES_MAX ((uint64_t)INT64_MAX)	/* v1 takes no more; as good as no limit */
@@ -46,8 +48,8 @@ enum file {
 };
 
 struct cgroup_group {
-	struct cgroup_group *next, **link;	/* of all that are open, or of those that wait for removal */
-	struct cgroup *cgroup;			/* NULL: there are no groups, this one does nothing */
+	struct cgroup_group *next, **link;	/* of the open ones, or the busy ones */
+	struct cgroup *cgroup;			/* NULL: this one does nothing */
 	char name[24];
 	int procs[CGROUP_CONTROLLERS];		/* cgroup.procs, by hierarchy */
 	size_t procs_len;
@@ -79,7 +81,8 @@ struct cgroup {
 static const struct file_row {
 	enum cgroup_controller controller;
 	int flags;
-	const char *v2, *v1, *v1_swap;	/* v1_swap: instead of v1 where swap is accounted; both figures hold memory too */
+	/* v1_swap: instead of v1 where swap is accounted; its figures hold memory and swap. */
+	const char *v2, *v1, *v1_swap;
 } rows[FILES] = {
 	[MEM_LIMIT] = { CGROUP_MEMORY, O_RDWR, "memory.max", "memory.limit_in_bytes", NULL },
 	[MEM_SWAP_LIMIT] = { CGROUP_MEMORY, O_RDWR, NULL, NULL, "memory.memsw.limit_in_bytes" },
@@ -162,7 +165,8 @@ static int group_rmdir(const struct cgroup_group *group)
 	int result = 0;
 
 	for (size_t i = 0; i < cgroup->hierarchies_len; i++)
-		if (unlinkat(cgroup->hierarchies[i].base, group->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		if (unlinkat(cgroup->hierarchies[i].base, group->name, AT_REMOVEDIR) < 0 &&
+		    errno != ENOENT)
 			result = -errno;
 	return result;
 }
@@ -294,7 +298,8 @@ size_t cgroup_sweep(struct cgroup *cgroup)
 
 /* Limits and figures */
 
-/* Any order of two limits, one of which may never be below the other, is right if the higher one is lifted first. */
+/* Any order of two limits, one of which may never be below the other, is right if the higher one
+ * is lifted first. */
 static int set_memory(struct cgroup_group *group, uint64_t limit)
 {
 	int swap = group->files[MEM_SWAP_LIMIT], result = 0;
@@ -371,7 +376,8 @@ static int read_memory(struct cgroup_group *group, struct figures *now, bool fin
 		return result;
 	if (group->files[MEM_PEAK] >= 0)
 		result = cgroup_number(group->files[MEM_PEAK], &now->peak);
-	/* The parent's first: a notification between the two is then taken for the run's own, not the host's. */
+	/* The parent's first: a notification between the two is then taken for the run's own,
+	 * not the host's. */
 	oom_event_count(cgroup->oom_event, &cgroup->ooms);
 	oom_event_count(group->oom_event, &group->ooms);
 	now->own_ooms = group->ooms;
@@ -419,7 +425,8 @@ int cgroup_begin(struct cgroup_group *group, const struct cgroup_limits *limits)
 	result = set_memory(group, limit);
 	if (result < 0)
 		return result;
-	group->peak_reset = group->files[MEM_PEAK] >= 0 && cgroup_write(group->files[MEM_PEAK], "0") == 0;
+	group->peak_reset =
+	    group->files[MEM_PEAK] >= 0 && cgroup_write(group->files[MEM_PEAK], "0") == 0;
 	result = read_memory(group, start, true);
 	if (result == 0)
 		result = read_cpu(group, start, true);
@@ -444,10 +451,13 @@ int cgroup_attach(const struct cgroup_group *group, pid_t pid)
 	return result;
 }
 
-/* The kernel's total is exact; how it divides is counted by ticks in v1, so that total is divided as they are. */
-static void divide_cpu(struct cgroup_usage *usage, const struct figures *start, const struct figures *now)
+/* The kernel's total is exact; how it divides is counted by ticks in v1, so that total is
+ * divided as they are. */
+static void divide_cpu(
+    struct cgroup_usage *usage, const struct figures *start, const struct figures *now)
 {
-	uint64_t user = now->cpu_user - start->cpu_user, system = now->cpu_system - start->cpu_system;
+	uint64_t user = now->cpu_user - start->cpu_user,
+		 system = now->cpu_system - start->cpu_system;
 
 	if (now->cpu_user < start->cpu_user)
 		user = 0;
@@ -455,7 +465,8 @@ static void divide_cpu(struct cgroup_usage *usage, const struct figures *start, 
 		system = 0;
 	usage->user_ns = usage->cpu_ns;
 	if (system)
-		usage->user_ns = (uint64_t)((double)usage->cpu_ns * ((double)user / ((double)user + (double)system)));
+		usage->user_ns = (uint64_t)((double)usage->cpu_ns *
+		    ((double)user / ((double)user + (double)system)));
 	usage->system_ns = usage->cpu_ns - usage->user_ns;
 }
 
@@ -539,7 +550,8 @@ bool cgroup_reusable(struct cgroup_group *group)
 	if (group->peak_reset || group->files[MEM_PEAK] < 0)
 		return true;
 	return group->files[MEM_STAT] >= 0 &&
-	    cgroup_pread(group->files[MEM_STAT], text, sizeof(text)) > 0 && cgroup_field(text, "shmem") > 0;
+	    cgroup_pread(group->files[MEM_STAT], text, sizeof(text)) > 0 &&
+	    cgroup_field(text, "shmem") > 0;
 }
 
 /* Start and end */
@@ -556,7 +568,8 @@ static bool host_swaps(void)
 	return line && line[1];
 }
 
-/* The parent's limit, and its weight: on each core all runs together weigh as much as one process outside. */
+/* The parent's limit, and its weight: on each core all runs together weigh as much as one
+ * process outside. */
 static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 {
 	int memory = base_of(cgroup, CGROUP_MEMORY), cpu = base_of(cgroup, CGROUP_CPU);
@@ -577,7 +590,8 @@ static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 		return;
 	if (v1)
 		cgroup_write_at(memory, "memory.use_hierarchy", "1");
-	if (mem_max_kb == 0 || __builtin_mul_overflow(mem_max_kb, 1024, &bytes) || bytes > BYTES_MAX)
+	if (mem_max_kb == 0 || __builtin_mul_overflow(mem_max_kb, 1024, &bytes) ||
+	    bytes > BYTES_MAX)
 		return;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
 	cgroup_write_at(memory, v1 ? "memory.limit_in_bytes" : "memory.max", text);
@@ -616,14 +630,16 @@ static void probe_swap(struct cgroup_facts *facts, const struct cgroup_group *gr
 		facts->swap = reads_back(group->files[MEM_SWAP_LIMIT], group->mem_limit);
 	} else {
 		snprintf(path, sizeof(path), "%s/memory.swap.max", group->name);
-		facts->swap = cgroup_read_at(group->cgroup->hierarchies[0].base, path, text, sizeof(text)) > 0 &&
+		facts->swap = cgroup_read_at(group->cgroup->hierarchies[0].base, path, text,
+				  sizeof(text)) > 0 &&
 		    strcmp(text, "0\n") == 0;
 	}
 	if (!facts->swap && !host_swaps())
 		facts->swap = true;
 	if (!facts->swap)
 		snprintf(facts->swap_why, sizeof(facts->swap_why),
-		    "swap is not accounted, so that a run can use it beyond its limit: boot with swapaccount=1, or swapoff -a");
+		    "swap is not accounted, so that a run can use it beyond its limit: boot with "
+		    "swapaccount=1, or swapoff -a");
 }
 
 static void probe_facts(struct cgroup_facts *facts, struct cgroup_group *group)
@@ -634,26 +650,32 @@ static void probe_facts(struct cgroup_facts *facts, struct cgroup_group *group)
 
 	facts->memory = group->mem_limit && reads_back(group->files[MEM_LIMIT], group->mem_limit);
 	facts->pids = reads_back(group->files[PIDS_LIMIT], PROBE_PROCS);
-	facts->cpu = group->files[CPU_TIME] >= 0 && cgroup_read(group, &usage, true) == 0 && usage.cpu_ns > 0;
+	facts->cpu = group->files[CPU_TIME] >= 0 && cgroup_read(group, &usage, true) == 0 &&
+	    usage.cpu_ns > 0;
 	facts->kill = group->files[KILL] >= 0;
 	if (facts->memory)
 		probe_swap(facts, group);
 	facts->oom_count = group->files[MEM_EVENTS] >= 0 &&
-	    cgroup_pread(group->files[MEM_EVENTS], text, sizeof(text)) > 0 && strstr(text, "oom_kill ");
+	    cgroup_pread(group->files[MEM_EVENTS], text, sizeof(text)) > 0 &&
+	    strstr(text, "oom_kill ");
 	facts->peak = group->files[MEM_PEAK] >= 0;
 	if (!facts->peak && facts->memory)
 		snprintf(facts->peak_why, sizeof(facts->peak_why),
 		    "the kernel counts no peak of memory, it is sampled: Linux 5.19 or later");
 	else if (facts->peak && !group->peak_reset)
 		snprintf(facts->peak_why, sizeof(facts->peak_why),
-		    "the peak cannot be reset, groups are used again for sessions only and sampled there: Linux 6.12 or later");
+		    "the peak cannot be reset, groups are used again for sessions only and sampled "
+		    "there: Linux 6.12 or later");
 	if (!facts->cpu && !facts->cpu_why[0])
-		snprintf(facts->cpu_why, sizeof(facts->cpu_why), "CPU time of a group cannot be read");
+		snprintf(
+		    facts->cpu_why, sizeof(facts->cpu_why), "CPU time of a group cannot be read");
 	if (!facts->pids && !facts->pids_why[0])
-		snprintf(facts->pids_why, sizeof(facts->pids_why), "%s", v2 ?
-		    "no pids controller here: Delegate=yes in the unit" : "the limit of pids cannot be set");
+		snprintf(facts->pids_why, sizeof(facts->pids_why), "%s",
+		    v2 ? "no pids controller here: Delegate=yes in the unit"
+		       : "the limit of pids cannot be set");
 	if (!facts->memory && !facts->memory_why[0])
-		snprintf(facts->memory_why, sizeof(facts->memory_why), "the limit of memory cannot be set");
+		snprintf(facts->memory_why, sizeof(facts->memory_why),
+		    "the limit of memory cannot be set");
 }
 
 /* Makes a group, limits it, sends a process through, reads back, removes it. */
@@ -691,7 +713,8 @@ static void remove_bases(struct cgroup *cgroup, int64_t deadline)
 }
 
 /* Tries what was found. If it serves for neither memory nor CPU it is given up. */
-static int take(struct cgroup *cgroup, const struct cgroup_config *config, struct cgroup_facts *facts)
+static int take(
+    struct cgroup *cgroup, const struct cgroup_config *config, struct cgroup_facts *facts)
 {
 	int64_t deadline = cgroup_clock() + (int64_t)REMOVE_DEAD_MS * 1000000;
 	int memory = base_of(cgroup, CGROUP_MEMORY), result;
@@ -708,14 +731,17 @@ static int take(struct cgroup *cgroup, const struct cgroup_config *config, struc
 	if (result == 0 && (facts->memory || facts->cpu))
 		return 0;
 	if (result < 0 && !facts->memory_why[0])
-		snprintf(facts->memory_why, sizeof(facts->memory_why), "a group cannot be used: %s", strerror(-result));
+		snprintf(facts->memory_why, sizeof(facts->memory_why), "a group cannot be used: %s",
+		    strerror(-result));
 	remove_bases(cgroup, cgroup_clock() + (int64_t)CLOSE_MS * 1000000);
 	facts->kind = CGROUP_NONE;
-	facts->memory = facts->swap = facts->pids = facts->cpu = facts->peak = facts->oom_count = facts->kill = false;
+	facts->memory = facts->swap = facts->pids = facts->cpu = facts->peak = facts->oom_count =
+	    facts->kill = false;
 	return result == -ENOMEM ? result : 0;
 }
 
-static int find(struct cgroup *cgroup, const struct cgroup_config *config, struct cgroup_facts *facts)
+static int find(
+    struct cgroup *cgroup, const struct cgroup_config *config, struct cgroup_facts *facts)
 {
 	char why[CGROUP_CONTROLLERS][CGROUP_WHY_MAX] = { "" }, v2_why[CGROUP_WHY_MAX] = "";
 	struct cgroup_place place;
@@ -743,7 +769,8 @@ static int find(struct cgroup *cgroup, const struct cgroup_config *config, struc
 	return 0;
 }
 
-int cgroup_open(struct cgroup **result, const struct cgroup_config *config, struct cgroup_facts *facts)
+int cgroup_open(
+    struct cgroup **result, const struct cgroup_config *config, struct cgroup_facts *facts)
 {
 	struct cgroup *cgroup = calloc(1, sizeof(*cgroup));
 	int error = 0;

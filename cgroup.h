@@ -40,7 +40,7 @@ struct cgroup_usage {
 						   user is all of it */
 	uint64_t mem_kb;		/* now */
 	uint64_t peak_kb;		/* since cgroup_begin: the kernel's figure, or the largest that was sampled */
-	uint64_t oom_kills;		/* in this group since cgroup_begin */
+	uint64_t oom_kills;		/* in this group since cgroup_begin; v2 may count a process twice */
 	bool host_oom;			/* the kill was for a limit above this group (mem_max_kb or the host): its own limit was
 					   not hit since cgroup_begin */
 };

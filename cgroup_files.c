@@ -1,7 +1,8 @@
-/* cgroup_files.c - control groups: their files, their mounts, their processes, and what dead launchers left
+/* cgroup_files.c - control groups: their files, their mounts, their processes, and what dead
+ * launchers left
  *
- * Knows /proc/self/mountinfo, /proc/self/cgroup, and the names of launchers' groups. Touches only what it is
- * given a directory of. */
+ * Knows /proc/self/mountinfo, /proc/self/cgroup, and the names of launchers' groups. Touches
+ * only what it is given a directory of. */
 #include "cgroup_private.h"
 
 #include <dirent.h>
@@ -194,7 +195,8 @@ static void unescape(char *text)
 	while (*text) {
 		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
 		    text[2] <= '7' && text[3] >= '0' && text[3] <= '7') {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*to++ =
+			    (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
 			text += 4;
 		} else {
 			*to++ = *text++;
@@ -214,9 +216,10 @@ static const char *below(const char *root, const char *own)
 	return strcmp(own, "/") == 0 ? "" : own;
 }
 
-/* One line of mountinfo: 1 where it is the mount of our group, 2 where it is one of that hierarchy that does not show our
- * group, else 0. */
-static int place_parse(struct cgroup_place *place, char *line, const char *controller, const char *own)
+/* One line of mountinfo: 1 where it is the mount of our group, 2 where it is one of that
+ * hierarchy that does not show our group, else 0. */
+static int place_parse(
+    struct cgroup_place *place, char *line, const char *controller, const char *own)
 {
 	char *field[6], *rest = strstr(line, " - "), *save = NULL;
 	const char *type, *options, *path;
@@ -239,7 +242,8 @@ static int place_parse(struct cgroup_place *place, char *line, const char *contr
 		return 0;
 	unescape(field[3]);
 	unescape(field[4]);
-	/* A mount may be hidden by another one. And above the namespace's root we do not know where we are. */
+	/* A mount may be hidden by another one. And above the namespace's root we do not know
+	 * where we are. */
 	if (strlen(field[4]) >= sizeof(place->point) || strncmp(field[3], "/..", 3) == 0 ||
 	    statfs(field[4], &stat) < 0 ||
 	    stat.f_type != (controller ? CGROUP_SUPER_MAGIC : CGROUP2_SUPER_MAGIC))
@@ -335,7 +339,8 @@ int cgroup_kill_all(int dir)
 	return result < 0 ? result : n;
 }
 
-/* When a process started, in ticks since boot; 0 where it is gone or a zombie, UINT64_MAX where that cannot be told. */
+/* When a process started, in ticks since boot; 0 where it is gone or a zombie, UINT64_MAX where
+ * that cannot be told. */
 static uint64_t start_time(pid_t pid)
 {
 	char path[40], text[1024], *at;
@@ -386,7 +391,8 @@ int cgroup_base_make(struct cgroup_hierarchy *hierarchy)
 		if (errno != EEXIST || number == 99)
 			return -errno;
 	}
-	hierarchy->base = openat(hierarchy->home, hierarchy->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	hierarchy->base =
+	    openat(hierarchy->home, hierarchy->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (hierarchy->base < 0) {
 		int result = -errno;
 

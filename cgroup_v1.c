@@ -1,8 +1,9 @@
 /* cgroup_v1.c - control groups: where the launcher's groups can be in the hierarchies of v1
  *
- * Each controller is looked for where it is mounted. Our own group is the first choice, so that limits above
- * it keep holding for what we run; it needs memory.use_hierarchy for that, which is always on since Linux 5.11. Else
- * the root of what is mounted. v1 lets a group have processes and children at once. */
+ * Each controller is looked for where it is mounted. Our own group is the first choice, so that
+ * limits above it keep holding for what we run; it needs memory.use_hierarchy for that, which is
+ * always on since Linux 5.11. Else the root of what is mounted. v1 lets a group have processes
+ * and children at once. */
 #include "cgroup_private.h"
 
 #include <errno.h>
@@ -14,7 +15,8 @@
 
 /* What each controller is good for, said where it is missing. */
 static const char *const missing[CGROUP_CONTROLLERS] = {
-	[CGROUP_MEMORY] = "no memory controller: boot with cgroup_enable=memory, or mount cgroup v2",
+	[CGROUP_MEMORY] =
+	    "no memory controller: boot with cgroup_enable=memory, or mount cgroup v2",
 	[CGROUP_PIDS] = "no pids controller: mount one, or cgroup v2",
 	[CGROUP_CPUACCT] = "no cpuacct controller: mount one, or cgroup v2",
 	[CGROUP_CPU] = "",
@@ -59,9 +61,10 @@ static int find_one(struct cgroup_hierarchy *hierarchy, enum cgroup_controller c
 	if (result < 0 && *place.own)
 		result = open_home(hierarchy, &place, "", memory);
 	if (result < 0) {
-		snprintf(why, CGROUP_WHY_MAX, "%s at %.60s: %s: %s", name, place.point, strerror(-result),
-		    result == -EROFS ? "give the container CAP_SYS_ADMIN, or mount it writable" :
-		    "start as root");
+		snprintf(why, CGROUP_WHY_MAX, "%s at %.60s: %s: %s", name, place.point,
+		    strerror(-result),
+		    result == -EROFS ? "give the container CAP_SYS_ADMIN, or mount it writable"
+				     : "start as root");
 		return result;
 	}
 	/* Controllers that are mounted together are one hierarchy. */
@@ -79,7 +82,8 @@ size_t cgroup_v1_find(struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS],
 
 	for (unsigned i = 0; i < CGROUP_CONTROLLERS; i++) {
 		hierarchies[n] = (struct cgroup_hierarchy){ .home = -1, .base = -1 };
-		if (found & 1u << i || find_one(&hierarchies[n], (enum cgroup_controller)i, why[i]) < 0)
+		if (found & 1u << i ||
+		    find_one(&hierarchies[n], (enum cgroup_controller)i, why[i]) < 0)
 			continue;
 		found |= hierarchies[n++].controllers;
 	}

@@ -1,13 +1,16 @@
 /* cgroup_v2.c - control groups: where the launcher's groups can be in the hierarchy of v2
  *
- * A group of v2 gives its children controllers only while no process is in it (cgroups(7), "no internal processes").
- * So the home is, in this order of liking:
- *  - our own group: already without processes, the real root (which is exempt), or emptied by moving what is in it
- *    into a leaf. That is done where all in it is ours (a unit or a scope of systemd), or where it is the root of a cgroup
- *    namespace (a container: the group was made for it);
- *  - a group above that already gives its children memory, or the real root: where strangers share our group (a
- *    login session). A group with a memory limit is never climbed out of: it is meant for us.
- * Starting and ending launchers take a lock on the home, so that one does not take away what the other relies on. */
+ * A group of v2 gives its children controllers only while no process is in it (cgroups(7), "no
+ * internal processes"). So the home is, in this order of liking:
+ *  - our own group: already without processes, the real root (which is exempt), or emptied by
+ *    moving what is in it into a leaf. That is done where all in it is ours (a unit or a scope
+ *    of systemd), or where it is the root of a cgroup namespace (a container: the group was made
+ *    for it);
+ *  - a group above that already gives its children memory, or the real root: where strangers
+ *    share our group (a login session). A group with a memory limit is never climbed out of: it
+ *    is meant for us.
+ * Starting and ending launchers take a lock on the home, so that one does not take away what the
+ * other relies on. */
 #include "cgroup_private.h"
 
 #include <errno.h>
@@ -37,7 +40,8 @@ static unsigned controllers(int dir, const char *file)
 	return found;
 }
 
-/* Switches controllers in a group's subtree, one by one: what cannot be had must not cost the others. The first error. */
+/* Switches controllers in a group's subtree, one by one: what cannot be had must not cost the
+ * others. The first error. */
 static int switch_controllers(int dir, unsigned set, char sign)
 {
 	int result = 0;
@@ -56,8 +60,8 @@ static int switch_controllers(int dir, unsigned set, char sign)
 	return result;
 }
 
-/* The lock is the directory's own, and is let go when it is closed. Who holds it works for milliseconds; one that is
- * stopped meanwhile must not stop us as well. */
+/* The lock is the directory's own, and is let go when it is closed. Who holds it works for
+ * milliseconds; one that is stopped meanwhile must not stop us as well. */
 static int lock(int home)
 {
 	int fd = openat(home, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -77,7 +81,8 @@ static bool limited(int dir)
 {
 	char text[32];
 
-	return cgroup_read_at(dir, "memory.max", text, sizeof(text)) > 0 && strcmp(text, "max\n") != 0;
+	return cgroup_read_at(dir, "memory.max", text, sizeof(text)) > 0 &&
+	    strcmp(text, "max\n") != 0;
 }
 
 struct move {
@@ -87,7 +92,8 @@ struct move {
 	unsigned n;
 };
 
-/* Ours is what runs this very binary: the server, the launcher, another one beside it. 1: somebody else. */
+/* Ours is what runs this very binary: the server, the launcher, another one beside it. 1:
+ * somebody else. */
 static int is_stranger(void *context, pid_t pid)
 {
 	const struct move *move = context;
@@ -162,10 +168,12 @@ static int split(int dir, bool all_ours, struct cgroup_moved *moved)
 
 static void undo(int home, struct cgroup_moved *moved)
 {
-	/* EBUSY for a controller that another launcher's group hands on: then that one needs the leaf too. */
+	/* EBUSY for a controller that another launcher's group hands on: then that one needs the
+	 * leaf too. */
 	if (moved->enabled)
 		switch_controllers(home, moved->enabled, '-');
-	if (moved->leaf >= 0 && !(controllers(home, "cgroup.subtree_control") & 1u << CGROUP_MEMORY)) {
+	if (moved->leaf >= 0 &&
+	    !(controllers(home, "cgroup.subtree_control") & 1u << CGROUP_MEMORY)) {
 		move_all(moved->leaf, home);
 		unlinkat(home, CGROUP_LEAF, AT_REMOVEDIR);
 	}
@@ -184,8 +192,8 @@ static int try_home(struct cgroup_hierarchy *hierarchy, struct cgroup_moved *mov
 
 	if (!(have & 1u << CGROUP_MEMORY))
 		return -ENODEV;
-	/* Memory first, and alone: pids and cpu can be had beside processes, but turn the group into a threaded one, and
-	 * then nothing can be moved into a leaf. */
+	/* Memory first, and alone: pids and cpu can be had beside processes, but turn the group
+	 * into a threaded one, and then nothing can be moved into a leaf. */
 	if (!(before & 1u << CGROUP_MEMORY) && (own || root)) {
 		result = switch_controllers(home, 1u << CGROUP_MEMORY, '+');
 		if (result == -EBUSY && own && !root)
@@ -194,7 +202,8 @@ static int try_home(struct cgroup_hierarchy *hierarchy, struct cgroup_moved *mov
 	if (result == 0 && (own || root))
 		switch_controllers(home, have & ~before, '+');
 	moved->enabled = controllers(home, "cgroup.subtree_control") & ~before;
-	/* Another launcher has split this group, or did before it crashed: the last to leave mends it. */
+	/* Another launcher has split this group, or did before it crashed: the last to leave
+	 * mends it. */
 	if (moved->leaf < 0) {
 		moved->leaf = openat(home, CGROUP_LEAF, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (moved->leaf >= 0)
@@ -206,7 +215,8 @@ static int try_home(struct cgroup_hierarchy *hierarchy, struct cgroup_moved *mov
 		result = cgroup_base_make(hierarchy);
 	if (result == 0)
 		switch_controllers(hierarchy->base, before | moved->enabled, '+');
-	if (result == 0 && !(controllers(hierarchy->base, "cgroup.subtree_control") & 1u << CGROUP_MEMORY)) {
+	if (result == 0 &&
+	    !(controllers(hierarchy->base, "cgroup.subtree_control") & 1u << CGROUP_MEMORY)) {
 		result = -ENODEV;
 		cgroup_close_fd(&hierarchy->base);
 		unlinkat(home, hierarchy->name, AT_REMOVEDIR);
@@ -238,18 +248,23 @@ static const char *advice(int error)
 {
 	switch (error) {
 	case -EROFS:
-		return "the mount is read-only: give the container CAP_SYS_ADMIN, or mount it writable";
+		return "the mount is read-only: give the container CAP_SYS_ADMIN, or mount it "
+		       "writable";
 	case -ENODEV:
-		return "no memory controller here: Delegate=yes in the unit, or systemd-run --scope -p Delegate=yes";
+		return "no memory controller here: Delegate=yes in the unit, or systemd-run "
+		       "--scope -p Delegate=yes";
 	case -EACCES:
 	case -EPERM:
-		return "not permitted: start as root, or by systemd-run --user --scope -p Delegate=yes";
+		return "not permitted: start as root, or by systemd-run --user --scope -p "
+		       "Delegate=yes";
 	default:
-		return "other processes share this group: start as a unit, or by systemd-run --scope -p Delegate=yes";
+		return "other processes share this group: start as a unit, or by systemd-run "
+		       "--scope -p Delegate=yes";
 	}
 }
 
-int cgroup_v2_find(struct cgroup_hierarchy *hierarchy, struct cgroup_moved *moved, char why[CGROUP_WHY_MAX])
+int cgroup_v2_find(
+    struct cgroup_hierarchy *hierarchy, struct cgroup_moved *moved, char why[CGROUP_WHY_MAX])
 {
 	struct cgroup_place place;
 	char path[2 * PATH_MAX];
@@ -259,7 +274,8 @@ int cgroup_v2_find(struct cgroup_hierarchy *hierarchy, struct cgroup_moved *move
 	*hierarchy = (struct cgroup_hierarchy){ .home = -1, .base = -1 };
 	*moved = (struct cgroup_moved){ .leaf = -1 };
 	if (result < 0) {
-		snprintf(why, CGROUP_WHY_MAX, "no cgroup file system is mounted: mount -t cgroup2 none /sys/fs/cgroup");
+		snprintf(why, CGROUP_WHY_MAX,
+		    "no cgroup file system is mounted: mount -t cgroup2 none /sys/fs/cgroup");
 		return result;
 	}
 	cut_base(place.own);
@@ -277,7 +293,8 @@ int cgroup_v2_find(struct cgroup_hierarchy *hierarchy, struct cgroup_moved *move
 			if (result == -EROFS && !remounted) {
 				remounted = true;
 				if (cgroup_remount(place.point) == 0)
-					result = try_home(hierarchy, moved, own, place.visible_root);
+					result =
+					    try_home(hierarchy, moved, own, place.visible_root);
 			}
 			cgroup_close_fd(&locked);
 			if (result == 0)
@@ -294,7 +311,8 @@ int cgroup_v2_find(struct cgroup_hierarchy *hierarchy, struct cgroup_moved *move
 		snprintf(why, CGROUP_WHY_MAX, "cgroup v2 at %.60s: %s", place.point, advice(first));
 		return result;
 	}
-	hierarchy->controllers = 1u << CGROUP_CPUACCT | controllers(hierarchy->base, "cgroup.subtree_control");
+	hierarchy->controllers =
+	    1u << CGROUP_CPUACCT | controllers(hierarchy->base, "cgroup.subtree_control");
 	return 0;
 }
 

@@ -46,6 +46,7 @@ struct cli {
 	struct sandbox_run *run;
 	struct wait wait;
 	struct passage output, errors;
+	bool give[3];			/* a stream can be the command's own */
 	bool pass_input, input_waits;	/* input_waits: nothing fits into the command's stdin now */
 	int wait_input;
 	struct buf input;
@@ -258,11 +259,11 @@ start(struct cli *cli)
 
 	if (spec.parcel < 0)
 		return spec.parcel;
-	if (can_be_given(STDIN_FILENO, true))
+	if (cli->give[STDIN_FILENO])
 		spec.input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	if (!capped && can_be_given(STDOUT_FILENO, false))
+	if (!capped && cli->give[STDOUT_FILENO])
 		spec.output = SANDBOX_GIVEN;
-	if (!capped && can_be_given(STDERR_FILENO, false))
+	if (!capped && cli->give[STDERR_FILENO])
 		spec.errors = SANDBOX_GIVEN;
 	cli->pass_input = spec.input < 0;
 	return sandbox_start(cli->sandbox, &spec, &cli->run);
@@ -390,6 +391,8 @@ cli_run(const struct options *options)
 	int ends[2];
 
 	limits_resolve(&cli.limits, NULL);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		cli.give[fd] = can_be_given(fd, fd == STDIN_FILENO);
 	cli.result_fd = open_result(options);
 	if (cli.result_fd < 0 && (options->result_file || options->result_fd >= 0))
 		return complain(options->result_file ? options->result_file : "--result-fd", errno);
@@ -413,5 +416,9 @@ cli_run(const struct options *options)
 	}
 	close(ends[0]);
 	int status = launcher_serve(launcher, ends[1], pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_NO_SANDBOX;
+	if (!WIFEXITED(status)) {
+		fprintf(stderr, "opensandbox: the front process died of signal %d\n", WTERMSIG(status));
+		return EXIT_NO_SANDBOX;
+	}
+	return WEXITSTATUS(status);
 }

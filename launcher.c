@@ -539,6 +539,8 @@ end_run(struct launcher *launcher, struct slot *slot, int64_t now)
 		    slot->report.max_rss_kb);
 	read_usage(launcher, slot, &usage, true);
 	judge(launcher, slot, &usage, &result);
+	if (slot->session)
+		result.disk_used_kb = store_used_kb(launcher->store, slot->session);
 	if (slot->started) {
 		result.usage.cpu_ns = usage.cpu_ns;
 		result.usage.user_ns = usage.user_ns;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "limits.h"
+#include "limit.h"
 
 enum {
 	MESSAGE_FDS_MAX = 5,		/* parcel, stdin, stdout, stderr, copy_out */
@@ -77,6 +77,7 @@ struct message_result {
 	int32_t error;		/* errno: INTERNAL, EXEC_FAILED, or what a file operation says */
 	uint32_t by_group;	/* accounting: 1 cgroup, 0 rlimit */
 	char step[48];		/* INTERNAL: what was being done: "mount proc" */
+	uint64_t disk_used_kb;	/* of the session that it ran in */
 	struct usage usage;
 };
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "limits.h"
+#include "limit.h"
 #include "root.h"
 
 enum command { COMMAND_RUN, COMMAND_SERVE, COMMAND_CHECK, COMMAND_HEALTH, COMMAND_HELP, COMMAND_VERSION };

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -70,12 +71,12 @@ static const char *const own_names[] = {
 	"proc", "sys", "dev", "etc", "tmp", "home", "root", "run", "mnt", "media", "boot", "lost+found",
 };
 
-/* What is taken over from /etc: files and links are copied, directories are bound read-only. A name that ends in '*'
- * is a prefix. ld.so.*: where libraries are; ssl/certs, pki, ca-certificates, crypto-policies: what TLS needs; java*:
+/* What is taken over from /etc: files and links are copied, directories are bound read-only. A '*'
+ * has any text there. ld.so.*: where libraries are; ssl, pki, crypto-policies: what TLS needs; java*:
  * a JVM's configuration, which its /usr directory only links to. */
 static const char *const etc_names[] = {
-	"ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld-musl-*", "alternatives", "localtime", "timezone",
-	"services", "protocols", "mime.types", "java*", "pki", "ca-certificates", "crypto-policies", "ssl",
+	"ld.so.cache", "ld.so.conf", "ld-musl-*.path", "alternatives", "localtime", "timezone",
+	"services", "protocols", "mime.types", "java*", "pki", "crypto-policies", "ssl",
 	"os-release", "alpine-release", "debian_version", "resolv.conf",
 };
 
@@ -187,8 +188,7 @@ static bool
 name_in(const char *name, const char *const *list, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		size_t n = strlen(list[i]);
-		if (list[i][n - 1] == '*' ? !strncmp(name, list[i], n - 1) : !strcmp(name, list[i]))
+		if (!fnmatch(list[i], name, 0))
 			return true;
 	}
 	return false;
@@ -685,13 +685,17 @@ mount_point(int tree, const char *path, bool is_file)
 
 /* Puts a clone of one of the parts on a mount point of the tree. */
 static int
-place(const char *part, int tree, const char *target, bool is_file)
+place(const char *part, int tree, const char *target, bool is_file, uint64_t attributes)
 {
 	int point = mount_point(tree, target, is_file);
 	if (point < 0)
 		return point;
 	int mount = sys_open_tree(AT_FDCWD, part, AT_RECURSIVE);
-	int error = mount < 0 ? mount : sys_move_mount(mount, point, "");
+	int error = mount < 0 ? mount : 0;
+	if (!error && attributes)
+		error = sys_mount_setattr(mount, 0, attributes);
+	if (!error)
+		error = sys_move_mount(mount, point, "");
 	if (mount >= 0)
 		close(mount);
 	close(point);
@@ -705,7 +709,7 @@ place_system(const struct root *root, int tree)
 		const struct part *part = &root->system[i];
 		int error = 0;
 		if (!part->link[0])
-			error = place(part->name, tree, part->name, false);
+			error = place(part->name, tree, part->name, false, 0);
 		else if (symlinkat(part->link, tree, part->name) && errno != EEXIST)
 			error = -errno;
 		if (error)
@@ -815,10 +819,10 @@ root_build(const struct root *root, int tree, struct root_fault *fault)
 	if ((error = place_system(root, tree)))
 		return error;
 	fault->step = "bind /etc";
-	if ((error = place("etc", tree, "etc", false)))
+	if ((error = place("etc", tree, "etc", false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)))
 		return error;
 	fault->step = "bind /dev";
-	if ((error = place("dev", tree, "dev", false)))
+	if ((error = place("dev", tree, "dev", false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC)))
 		return error;
 	fault->step = "mount devpts";
 	if ((error = build_devpts(tree)))
@@ -829,7 +833,7 @@ root_build(const struct root *root, int tree, struct root_fault *fault)
 	fault->step = "bind";
 	for (size_t i = 0; i < root->binds_len; i++) {
 		const struct part *bind = &root->binds[i];
-		if ((error = place(bind->name, tree, bind->link, bind->is_file)))
+		if ((error = place(bind->name, tree, bind->link, bind->is_file, 0)))
 			return error;
 	}
 	fault->step = "pivot_root";

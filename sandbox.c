@@ -294,7 +294,8 @@ void
 sandbox_abandon(struct sandbox *sandbox, struct sandbox_run *run)
 {
 	run->abandoned = true;
-	close_fd(&run->input);
+	/* stdin stays open until the result has come: an end of it now would look like the end of an upload. */
+	run->wants_room = false;
 	if (run->has_result) {
 		release(sandbox, run);
 		return;

@@ -1,6 +1,6 @@
-/* limits.h - the limits of a run: one table for the API's fields, the command line and the documentation */
-#ifndef LIMITS_H
-#define LIMITS_H
+/* limit.h - the limits of a run: one table for the API's fields, the command line and the documentation */
+#ifndef LIMIT_H
+#define LIMIT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* limits.c - the table of limits. Knows numbers and names, touches nothing. */
-#include "limits.h"
+/* limit.c - the table of limits. Knows numbers and names, touches nothing. */
+#include "limit.h"
 
 enum { WALL_TIME_LEAST_MS = 60000 };
 

@@ -1,0 +1,940 @@
+/* api.c - routes, who may ask, jobs and their queue, replies and the log
+ *
+ * Theory of operation. A request that has come becomes a job, found by its client's slot. The route table says what begins it. A job
+ * then waits for one thing at a time: its body, room for a run, its run's end, the launcher's answer, its client. It goes when its
+ * reply is sent or its client is gone; a run that nobody waits for is abandoned. */
+#include "api_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "result.h"
+#include "token.h"
+
+#ifndef OPENSANDBOX_VERSION
+#define OPENSANDBOX_VERSION "0.1.0"
+#endif
+
+enum {
+	ERROR_MAX = 2048,
+	HELD_MAX = 512 << 20,		/* bytes of output that all runs together may keep */
+	FIELDS_MAX = 512,
+};
+
+/* --- replies -------------------------------------------------------------------------------------- */
+
+static void
+note_reply(struct job *job, int status)
+{
+	job->status = status;
+	job->replied = true;
+}
+
+void
+api_reply_json(struct api *api, struct job *job, int status, const char *fields, struct buf *body)
+{
+	char all[FIELDS_MAX];
+
+	snprintf(all, sizeof(all), "X-Request-Id: %s\r\n%s", job->request_id, fields ? fields : "");
+	note_reply(job, status);
+	if (body->failed) {
+		buf_free(body);
+		(void)http_reply(api->config.http, job->client, 503, NULL, all, NULL);
+		return;
+	}
+	if (http_reply(api->config.http, job->client, status, "application/json", all, body))
+		buf_free(body);
+}
+
+void
+api_reply_empty(struct api *api, struct job *job, int status)
+{
+	char fields[FIELDS_MAX];
+
+	snprintf(fields, sizeof(fields), "X-Request-Id: %s\r\n", job->request_id);
+	note_reply(job, status);
+	(void)http_reply(api->config.http, job->client, status, NULL, fields, NULL);
+}
+
+static void
+reply_error_fields(struct api *api, struct job *job, const struct request_error *error,
+    const char *fields)
+{
+	struct buf body;
+	char more[FIELDS_MAX];
+
+	buf_init(&body, ERROR_MAX);
+	buf_puts(&body, "{\"error\": ");
+	json_write_string(&body, str_of(error->text));
+	buf_puts(&body, ", \"code\": ");
+	json_write_string(&body, str_of(error->code));
+	if (error->field[0]) {
+		buf_puts(&body, ", \"field\": ");
+		json_write_string(&body, str_of(error->field));
+	}
+	buf_puts(&body, "}\n");
+	snprintf(more, sizeof(more), "%s", fields ? fields : "");
+	if (error->status == 503 || error->status == 429)
+		snprintf(more, sizeof(more), "Retry-After: %d\r\n", RETRY_AFTER_S);
+	api_reply_json(api, job, error->status, more, &body);
+}
+
+void
+api_reply_error(struct api *api, struct job *job, const struct request_error *error)
+{
+	reply_error_fields(api, job, error, NULL);
+}
+
+void
+api_fail(struct api *api, struct job *job, int status, const char *code, const char *format, ...)
+{
+	struct request_error error = { .status = status, .code = code };
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error.text, sizeof(error.text), format, arguments);
+	va_end(arguments);
+	api_reply_error(api, job, &error);
+}
+
+/* --- jobs ------------------------------------------------------------------------------------------ */
+
+static uint64_t
+owner_of(const struct job *job)
+{
+	return (uint64_t)job->client.slot << 32 | job->client.generation;
+}
+
+static struct job *
+find_job(struct api *api, struct http_client client)
+{
+	struct job *job = client.slot < api->jobs_len ? api->jobs[client.slot] : NULL;
+	return job && job->client.generation == client.generation ? job : NULL;
+}
+
+static struct job *
+job_of_owner(struct api *api, uint64_t owner)
+{
+	return find_job(api, (struct http_client){ (uint32_t)(owner >> 32), (uint32_t)owner });
+}
+
+static void
+free_text(struct str *text)
+{
+	union {
+		const char *borrowed;
+		char *owned;
+	} data = { text->data };
+	free(data.owned);
+	*text = (struct str){ NULL, 0 };
+}
+
+static void
+leave_queue(struct api *api, struct job *job)
+{
+	if (!job->queued)
+		return;
+	for (struct job **link = &api->queue; *link; link = &(*link)->queue_next)
+		if (*link == job) {
+			*link = job->queue_next;
+			if (!job->queue_next)
+				api->queue_end = link;
+			break;
+		}
+	job->queued = false;
+	api->queue_len--;
+}
+
+static void
+close_spec(struct job *job)
+{
+	if (!job->has_spec)
+		return;
+	close(job->spec.parcel);
+	if (job->spec.input >= 0)
+		close(job->spec.input);
+	job->has_spec = false;
+}
+
+static void
+free_job(struct api *api, struct job *job)
+{
+	leave_queue(api, job);
+	close_spec(job);
+	if (job->handle && job->keep_handle)
+		sandbox_free(api->config.sandbox, job->handle);
+	else if (job->handle)
+		sandbox_abandon(api->config.sandbox, job->handle);
+	api->held -= job->held;
+	run_request_free(&job->run);
+	session_request_free(&job->create);
+	free_text(&job->path);
+	free_text(&job->cwd);
+	if (job->session) {
+		/* A session whose creation nobody waits for any more is nobody's. */
+		if (!job->replied && job->route->begin == api_session_create &&
+		    job->session->state == SESSION_LIVE)
+			(void)session_end(api->config.sessions, job->session, NULL);
+		session_leave(job->session, api->wait);
+	}
+	api->jobs[job->client.slot] = NULL;
+	api->busy--;
+	free(job);
+}
+
+static bool
+id_is_plain(struct str id)
+{
+	for (size_t i = 0; i < id.len; i++) {
+		char c = id.data[i];
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    !strchr("-_.:+/=", c))
+			return false;
+	}
+	return id.len > 0 && id.len <= 64;
+}
+
+static void
+set_request_id(struct job *job, const struct http_request *request)
+{
+	uint8_t bytes[8] = { 0 };
+	size_t count = 0;
+	struct str given = request ? http_field(request, "x-request-id", &count) : (struct str){ NULL, 0 };
+
+	if (count == 1 && id_is_plain(given)) {
+		snprintf(job->request_id, sizeof(job->request_id), "%.*s", (int)given.len, given.data);
+		return;
+	}
+	(void)!getrandom(bytes, sizeof(bytes), 0);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(job->request_id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static struct job *
+new_job(struct api *api, struct http_client client)
+{
+	struct job *job = client.slot < api->jobs_len ? calloc(1, sizeof(*job)) : NULL;
+
+	if (!job)
+		return NULL;
+	job->client = client;
+	job->began = api->now;
+	job->run.parcel = job->run.input = job->create.parcel = -1;
+	buf_init(&job->run.copies, 1);
+	api->jobs[client.slot] = job;
+	api->busy++;
+	return job;
+}
+
+/* --- runs ------------------------------------------------------------------------------------------ */
+
+struct request_rules
+api_rules(const struct api *api, const struct session *session)
+{
+	struct request_rules rules = api->config.rules;
+
+	if (session) {
+		rules.in_session = true;
+		rules.defaults = &session->limits;
+		rules.env = session->env;
+		rules.env_len = session->env_len;
+		rules.cwd = session->cwd;
+	}
+	return rules;
+}
+
+int
+api_null(struct api *api)
+{
+	int fd = fcntl(api->config.null, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool
+start_now(struct api *api, struct job *job)
+{
+	const struct sandbox_spec *spec = &job->spec;
+	uint64_t held = spec->output == SANDBOX_KEEP ? (spec->limits.output_kb << 11) + spec->copy_out_max : 0;
+
+	if (!sandbox_room(api->config.sandbox) || (api->held && api->held + held > HELD_MAX))
+		return false;
+	job->has_spec = false;
+	job->started = api->now;
+	int error = sandbox_start(api->config.sandbox, spec, &job->handle);
+	if (error) {
+		job->handle = NULL;
+		if (error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOSPC)
+			api_fail(api, job, 503, "overloaded", "no room for a run: %s", strerror(-error));
+		else
+			api_fail(api, job, 500, "internal", "cannot start a run: %s", strerror(-error));
+		return true;
+	}
+	job->held = held;
+	api->held += held;
+	if (job->session)
+		job->session->running++;
+	return true;
+}
+
+void
+api_start(struct api *api, struct job *job)
+{
+	job->spec.owner = owner_of(job);
+	job->has_spec = true;
+	job->has_result = false;
+	job->queued_at = api->now;
+	if (!api->queue_len && start_now(api, job))
+		return;
+	if (api->queue_len >= QUEUE_MAX) {
+		close_spec(job);
+		api_fail(api, job, 503, "overloaded", "%zu requests are waiting already", api->queue_len);
+		return;
+	}
+	job->queue_next = NULL;
+	*api->queue_end = job;
+	api->queue_end = &job->queue_next;
+	job->queued = true;
+	api->queue_len++;
+}
+
+static void
+start_queued(struct api *api)
+{
+	while (api->queue) {
+		struct job *job = api->queue;
+		if (!start_now(api, job))
+			return;
+		leave_queue(api, job);
+		if (!job->replied && job->moved)
+			job->moved(api, job);
+	}
+}
+
+void
+api_run_event(struct api *api, const struct sandbox_event *event, const struct wait *wait)
+{
+	struct job *job = job_of_owner(api, event->owner);
+
+	api->now = wait->now;
+	if (!job || job->handle != event->run)
+		return;
+	if (event->type != SANDBOX_ENDED) {
+		if (job->moved && !job->replied)
+			job->moved(api, job);
+		return;
+	}
+	if (job->keep_handle)
+		return;
+	job->has_result = true;
+	job->result = *sandbox_result(job->handle);
+	if (job->session) {
+		job->session->running--;
+		job->session->disk_used_kb = job->result.disk_used_kb;
+	}
+	api->held -= job->held;
+	job->held = 0;
+	struct sandbox_run *ended = job->handle;
+	if (job->ended)
+		job->ended(api, job);
+	/* What it ended with is used up, unless its client still takes it; a job may have started another. */
+	if (!job->keep_handle) {
+		sandbox_free(api->config.sandbox, ended);
+		if (job->handle == ended)
+			job->handle = NULL;
+	}
+	start_queued(api);
+}
+
+bool
+api_operation_ok(struct api *api, struct job *job, const char *what)
+{
+	const struct message_result *result = &job->result;
+	int error = result->exit_code;
+
+	if (result->verdict == VERDICT_EXITED && error == 0)
+		return true;
+	if (result->verdict == VERDICT_CANCELED)
+		api_fail(api, job, 503, "draining", "canceled: the session or the server is ending");
+	else if (result->verdict == VERDICT_INTERNAL && result->error == ENOENT)
+		api_fail(api, job, 404, "session_not_found", "session not found");
+	else if (result->verdict != VERDICT_EXITED)
+		api_fail(api, job, 500, "internal", "%s: %s", result->step[0] ? result->step : "file operation",
+		    result->error ? strerror(result->error) : result_status(result->verdict));
+	else if (error == ENOENT || error == ENOTDIR)
+		api_fail(api, job, 404, "file_not_found", "file not found: %s", what);
+	else if (error == ENOSPC || error == EDQUOT || error == EFBIG || error == ENOMEM)
+		api_fail(api, job, 507, "disk_full", "%s: %s", what, strerror(error));
+	else if (error == EACCES || error == EPERM || error == EROFS || error == EBUSY)
+		api_fail(api, job, 403, "forbidden", "%s: %s", what, strerror(error));
+	else
+		api_fail(api, job, 400, "invalid_request", "%s: %s", what, strerror(error));
+	return false;
+}
+
+/* --- small routes ---------------------------------------------------------------------------------- */
+
+static void
+show_health(struct api *api, struct job *job, const struct json_value *unused)
+{
+	struct buf body;
+
+	(void)unused;
+	buf_init(&body, 64);
+	buf_puts(&body, api->draining ? "draining" : "OK");
+	note_reply(job, api->draining ? 503 : 200);
+	if (http_reply(api->config.http, job->client, job->status, "text/plain", NULL, &body))
+		buf_free(&body);
+}
+
+static void
+show_version(struct api *api, struct job *job, const struct json_value *unused)
+{
+	enum { VERSION_MAX = 65536 };
+	const struct request_rules *rules = &api->config.rules;
+	struct utsname kernel;
+	struct buf body;
+	uint64_t disk = 0, used = 0;
+
+	(void)unused;
+	buf_init(&body, VERSION_MAX);
+	if (uname(&kernel))
+		memset(&kernel, 0, sizeof(kernel));
+	buf_printf(&body, "{\"name\": \"opensandbox\", \"version\": \"%s\", \"node\": ", OPENSANDBOX_VERSION);
+	json_write_string(&body, str_of(api->config.node));
+	buf_puts(&body, ", \"kernel\": ");
+	json_write_string(&body, str_of(kernel.release));
+	buf_printf(&body, ", \"network\": \"%s\", \"limits\": {", rules->network_host ? "host" : "none");
+	for (int i = 0; i < LIMITS_LEN; i++) {
+		uint64_t ceiling = limits_get(&rules->ceilings, (enum limit_id)i);
+		uint64_t greatest = limit_fields[i].greatest;
+		if (ceiling && ceiling < greatest)
+			greatest = ceiling;
+		if (i == LIMIT_NOFILE && rules->nofile_max < greatest)
+			greatest = rules->nofile_max;
+		buf_printf(&body, "%s\"%s\": {\"default\": ", i ? ", " : "", limit_fields[i].name);
+		if (limit_fields[i].standard)
+			buf_printf(&body, "%llu", (unsigned long long)limit_fields[i].standard);
+		else
+			buf_puts(&body, "null");
+		buf_printf(&body, ", \"max\": %llu}", (unsigned long long)greatest);
+	}
+	struct session *session;
+	for (size_t i = 0; (session = sessions_at(api->config.sessions, i)); i++) {
+		disk += session->disk_kb;
+		used += session->disk_used_kb;
+	}
+	buf_printf(&body, "}, \"runs\": {\"max\": %u, \"running\": %u, \"queued\": %zu}", api->config.runs_max,
+	    api->config.runs_max - sandbox_room(api->config.sandbox), api->queue_len);
+	buf_printf(&body, ", \"sessions\": {\"max\": %zu, \"count\": %zu, \"disk\": %llu, \"disk_used\": %llu}",
+	    sessions_max(api->config.sessions), sessions_len(api->config.sessions), (unsigned long long)disk,
+	    (unsigned long long)used);
+	buf_append_str(&body, api->config.facts);
+	buf_puts(&body, "}\n");
+	api_reply_json(api, job, 200, NULL, &body);
+}
+
+/* --- routes ---------------------------------------------------------------------------------------- */
+
+static const struct route routes[] = {
+	{ HTTP_POST, "/run", true, false, api_run },
+	{ HTTP_GET, "/health", false, true, show_health },
+	{ HTTP_GET, "/version", false, false, show_version },
+	{ HTTP_GET, "/sessions", false, false, api_sessions_list },
+	{ HTTP_POST, "/sessions", true, false, api_session_create },
+	{ HTTP_GET, "/sessions/:", false, false, api_session_show },
+	{ HTTP_DELETE, "/sessions/:", false, false, api_session_end },
+	{ HTTP_POST, "/sessions/:/run", true, false, api_run },
+	{ HTTP_POST, "/sessions/:/env", true, false, api_session_env },
+	{ HTTP_POST, "/sessions/:/cwd", true, false, api_session_cwd },
+	{ HTTP_PUT, "/sessions/:/files/*", false, false, api_file_put },
+	{ HTTP_GET, "/sessions/:/files/*", false, false, api_file_get },
+	{ HTTP_HEAD, "/sessions/:/files/*", false, false, api_file_head },
+	{ HTTP_DELETE, "/sessions/:/files/*", false, false, api_file_delete },
+};
+
+enum { ROUTES_LEN = sizeof(routes) / sizeof(routes[0]) };
+
+static const char *const method_names[] = {
+	[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT",
+	[HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = "OTHER",
+};
+
+/* Whether a path has a pattern's form; the parts that vary are given out. */
+static bool
+route_matches(const char *pattern, struct str path, struct str *id, struct str *rest)
+{
+	for (;;) {
+		if (*pattern == '*') {
+			*rest = path;
+			return true;
+		}
+		if (*pattern == ':') {
+			size_t len = 0;
+			while (len < path.len && path.data[len] != '/')
+				len++;
+			if (!len)
+				return false;
+			*id = (struct str){ path.data, len };
+			path = (struct str){ path.data + len, path.len - len };
+			pattern++;
+			continue;
+		}
+		if (!*pattern || !path.len)
+			return !*pattern && !path.len;
+		if (*pattern++ != *path.data)
+			return false;
+		path = (struct str){ path.data + 1, path.len - 1 };
+	}
+}
+
+/* The route of a request; HEAD is GET without a body where nothing else is said. `allow` collects the methods that the path has. */
+static const struct route *
+find_route(const struct http_request *request, struct str *id, struct str *rest, char *allow, size_t size)
+{
+	const struct route *get = NULL;
+
+	for (size_t i = 0; i < ROUTES_LEN; i++) {
+		struct str route_id = { NULL, 0 }, route_rest = { NULL, 0 };
+		if (!route_matches(routes[i].pattern, request->path, &route_id, &route_rest))
+			continue;
+		*id = route_id;
+		*rest = route_rest;
+		if (routes[i].method == request->method)
+			return &routes[i];
+		if (routes[i].method == HTTP_GET)
+			get = &routes[i];
+		size_t len = strlen(allow);
+		snprintf(allow + len, size - len, "%s%s%s", len ? ", " : "", method_names[routes[i].method],
+		    routes[i].method == HTTP_GET ? ", HEAD" : "");
+	}
+	return request->method == HTTP_HEAD ? get : NULL;
+}
+
+/* --- who may ask ----------------------------------------------------------------------------------- */
+
+/* The name in "name", "name:port", "[::1]:port". */
+static struct str
+host_name(struct str host)
+{
+	size_t len = 0;
+
+	if (host.len && host.data[0] == '[') {
+		while (len < host.len && host.data[len] != ']')
+			len++;
+		return (struct str){ host.data, len < host.len ? len + 1 : len };
+	}
+	while (len < host.len && host.data[len] != ':')
+		len++;
+	return (struct str){ host.data, len };
+}
+
+static bool
+is_address(struct str name)
+{
+	if (name.len && name.data[0] == '[')
+		return true;
+	for (size_t i = 0; i < name.len; i++)
+		if (!(name.data[i] >= '0' && name.data[i] <= '9') && name.data[i] != '.')
+			return false;
+	return name.len > 0;
+}
+
+static bool
+host_allowed(const struct api *api, struct str host)
+{
+	struct str name = host_name(host);
+
+	if (str_is_nocase(name, "localhost") || is_address(name))
+		return true;
+	for (size_t i = 0; i < api->config.allow_host->len; i++)
+		if (str_is_nocase(name, api->config.allow_host->values[i]))
+			return true;
+	return false;
+}
+
+/* A page that another site served must not ask in the name of whoever looks at it. */
+static bool
+origin_allowed(struct str origin, struct str host)
+{
+	if (str_begins(origin, "http://"))
+		origin = (struct str){ origin.data + 7, origin.len - 7 };
+	else if (str_begins(origin, "https://"))
+		origin = (struct str){ origin.data + 8, origin.len - 8 };
+	else
+		return false;
+	char text[300];
+	if (host.len >= sizeof(text))
+		return false;
+	memcpy(text, host.data, host.len);
+	text[host.len] = '\0';
+	return str_is_nocase(origin, text);
+}
+
+static bool
+may_ask(struct api *api, struct job *job, const struct http_request *request)
+{
+	size_t count;
+
+	if (api->tokens.required) {
+		struct str field = http_field(request, "authorization", &count);
+		struct str scheme = { field.data, field.len < 7 ? field.len : 7 };
+		struct str token = { field.data + scheme.len, field.len - scheme.len };
+		if (count == 1 && str_is_nocase(scheme, "bearer ") && token_known(&api->tokens, token))
+			return true;
+		struct request_error error;
+		request_fail(&error, 401, "unauthorized", NULL, "%s", count ? "the token is not known" :
+		    "a token is needed: Authorization: Bearer TOKEN");
+		reply_error_fields(api, job, &error, "WWW-Authenticate: Bearer\r\n");
+		return false;
+	}
+	if (api->config.listener_is_unix[request->listener])
+		return true;
+	if (request->host.len && !host_allowed(api, request->host)) {
+		api_fail(api, job, 403, "forbidden", "the Host field names no address, nor localhost, nor a "
+		    "name given by --allow-host");
+		return false;
+	}
+	struct str origin = http_field(request, "origin", &count);
+	if (count && (count > 1 || !origin_allowed(origin, request->host))) {
+		api_fail(api, job, 403, "forbidden", "a page of another origin asks");
+		return false;
+	}
+	return true;
+}
+
+static bool
+is_json(const struct http_request *request)
+{
+	size_t count;
+	struct str type = http_field(request, "content-type", &count);
+	size_t len = 0;
+
+	while (len < type.len && type.data[len] != ';' && type.data[len] != ' ' && type.data[len] != '\t')
+		len++;
+	return count == 1 && str_is_nocase((struct str){ type.data, len }, "application/json");
+}
+
+/* --- requests -------------------------------------------------------------------------------------- */
+
+static bool
+set_session(struct api *api, struct job *job, struct str id)
+{
+	char fields[FIELDS_MAX] = "";
+	struct request_error error;
+
+	struct session *session = session_find(api->config.sessions, id);
+	if (session) {
+		job->session = session;
+		session_enter(session);
+		return true;
+	}
+	request_fail(&error, 404, "session_not_found", NULL, "session not found: %.*s",
+	    (int)(id.len < 80 && utf8_valid(id) ? id.len : 0), id.data);
+	/* "<node>-<uuid>": a session of another machine is answered there (fly.io/docs: fly-replay). */
+	if (api->config.fly && id.len > 37 && id.len < MESSAGE_ID_MAX) {
+		struct str node = { id.data, id.len - 37 };
+		bool plain = true;
+		for (size_t i = 0; i < node.len; i++)
+			plain &= (node.data[i] >= 'a' && node.data[i] <= 'z') ||
+			    (node.data[i] >= '0' && node.data[i] <= '9');
+		if (plain && !str_is(node, api->config.node))
+			snprintf(fields, sizeof(fields), "fly-replay: instance=%.*s\r\n", (int)node.len,
+			    node.data);
+	}
+	reply_error_fields(api, job, &error, fields);
+	return false;
+}
+
+/* "/a/b": decoded, refusing what names another place than it shows. */
+static bool
+set_path(struct api *api, struct job *job, struct str rest)
+{
+	struct buf path;
+
+	buf_init(&path, REQUEST_PATH_MAX + 2);
+	buf_putc(&path, '/');
+	bool bad = http_decode(&path, rest) || path.failed || str_has_nul(buf_str(&path));
+	for (size_t at = 0; !bad && at < path.len;) {
+		size_t len = 0;
+		while (at + len < path.len && path.data[at + len] != '/')
+			len++;
+		bad = (len == 1 && path.data[at] == '.') || (len == 2 && !memcmp(path.data + at, "..", 2));
+		at += len + 1;
+	}
+	if (bad) {
+		buf_free(&path);
+		api_fail(api, job, 400, "invalid_request", "the path of a file has a bad escape, a NUL, '.' or '..', "
+		    "or is too long");
+		return false;
+	}
+	job->path = (struct str){ path.data, path.len };
+	return true;
+}
+
+static void
+begin_job(struct api *api, struct job *job, const struct http_request *request)
+{
+	char allow[64] = "", fields[96];
+	struct str id = { NULL, 0 }, rest = { NULL, 0 };
+	struct request_error error;
+
+	job->route = find_route(request, &id, &rest, allow, sizeof(allow));
+	if (!(job->route && job->route->open) && !may_ask(api, job, request))
+		return;
+	if (!job->route) {
+		snprintf(fields, sizeof(fields), "Allow: %s\r\n", allow);
+		if (*allow)
+			request_fail(&error, 405, "method_not_allowed", NULL, "this path has %s", allow);
+		else
+			request_fail(&error, 404, "not_found", NULL, "no such path");
+		reply_error_fields(api, job, &error, *allow ? fields : NULL);
+		return;
+	}
+	if (id.data && !set_session(api, job, id))
+		return;
+	if (rest.data && !set_path(api, job, rest))
+		return;
+	if (api->draining && !job->route->open && job->route->method != HTTP_GET &&
+	    job->route->method != HTTP_DELETE) {
+		api_fail(api, job, 503, "draining", "the server is ending");
+		return;
+	}
+	if (!job->route->has_body) {
+		job->route->begin(api, job, NULL);
+		return;
+	}
+	if (request->has_body && !is_json(request)) {
+		api_fail(api, job, 415, "unsupported_media_type", "the body must come with "
+		    "Content-Type: application/json");
+		return;
+	}
+	(void)http_body_keep(api->config.http, job->client);
+}
+
+static void
+take_body(struct api *api, struct job *job)
+{
+	struct json_error fault;
+	struct request_error error;
+	struct str text = http_body(api->config.http, job->client);
+
+	if (!text.len && job->route->begin == api_session_create) {
+		job->route->begin(api, job, NULL);
+		return;
+	}
+	struct json *json = json_parse(text, &fault);
+	http_body_drop(api->config.http, job->client);
+	if (!json) {
+		request_json_error(&error, &fault);
+		api_reply_error(api, job, &error);
+		return;
+	}
+	job->route->begin(api, job, json_root(json));
+	json_free(json);
+}
+
+static const char *
+code_of_status(int status)
+{
+	switch (status) {
+	case 408: return "request_timeout";
+	case 411: return "length_required";
+	case 413: return "too_large";
+	case 414: return "target_too_long";
+	case 417: return "expectation_failed";
+	case 431: return "head_too_large";
+	case 501: return "not_implemented";
+	case 503: return "overloaded";
+	case 505: return "version_not_supported";
+	default: return "bad_request";
+	}
+}
+
+static void
+log_job(struct api *api, const struct job *job)
+{
+	struct log_line line = {
+		.id = job->request_id, .method = job->route ? method_names[job->route->method] : "-",
+		.route = job->route ? job->route->pattern : "-", .status = job->status, .sent = job->sent,
+		.ns = api->now - job->began, .result = job->has_result ? &job->result : NULL,
+	};
+
+	log_request(api->config.log_format, &line);
+}
+
+static void
+take_bad(struct api *api, const struct http_event *event)
+{
+	struct job *job = find_job(api, event->client);
+
+	if (!job) {
+		job = new_job(api, event->client);
+		if (!job) {
+			(void)http_reply(api->config.http, event->client, 503, NULL, NULL, NULL);
+			return;
+		}
+		set_request_id(job, NULL);
+	}
+	if (job->replied)
+		return;
+	/* What was begun for it (an upload) ends here. */
+	leave_queue(api, job);
+	api_fail(api, job, event->status, code_of_status(event->status), "%s", event->reason);
+}
+
+static void
+take_event(struct api *api, const struct http_event *event)
+{
+	struct job *job = find_job(api, event->client);
+
+	switch (event->type) {
+	case HTTP_REQUEST:
+		job = new_job(api, event->client);
+		if (!job) {
+			(void)http_reply(api->config.http, event->client, 503, NULL, NULL, NULL);
+			return;
+		}
+		set_request_id(job, http_request(api->config.http, event->client));
+		begin_job(api, job, http_request(api->config.http, event->client));
+		return;
+	case HTTP_BAD:
+		take_bad(api, event);
+		return;
+	case HTTP_BODY:
+		if (job && !job->replied)
+			take_body(api, job);
+		return;
+	case HTTP_CHUNK:
+	case HTTP_ROOM:
+		if (job && job->moved)
+			job->moved(api, job);
+		return;
+	case HTTP_GONE:
+		if (job && !job->replied)
+			job->status = 499;	/* the client went first, as nginx writes it */
+		/* fallthrough */
+	case HTTP_DONE:
+		if (!job)
+			return;
+		job->sent = event->sent;
+		log_job(api, job);
+		free_job(api, job);
+		return;
+	case HTTP_NONE:
+		return;
+	}
+}
+
+void
+api_answer(struct api *api, const struct message_session *message, const struct wait *wait)
+{
+	int error = 0;
+
+	api->now = wait->now;
+	uint32_t serial = sessions_answer(api->config.sessions, message, &error);
+	if (!serial)
+		return;
+	for (size_t i = 0; i < api->jobs_len; i++) {
+		struct job *job = api->jobs[i];
+		if (job && job->serial == serial) {
+			job->serial = 0;
+			job->answered(api, job, error);
+			return;
+		}
+	}
+}
+
+/* --- the loop -------------------------------------------------------------------------------------- */
+
+int
+api_open(struct api **out, const struct api_config *config)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	if (!api)
+		return -ENOMEM;
+	api->config = *config;
+	api->jobs_len = config->connections_max;
+	api->jobs = calloc(api->jobs_len, sizeof(struct job *));
+	if (!api->jobs) {
+		free(api);
+		return -ENOMEM;
+	}
+	api->queue_end = &api->queue;
+	api->tokens.required = 1;	/* until the launcher has said what they are */
+	*out = api;
+	return 0;
+}
+
+void
+api_set_tokens(struct api *api, const struct message_tokens *tokens)
+{
+	api->tokens = *tokens;
+}
+
+void
+api_drain(struct api *api)
+{
+	api->draining = true;
+	http_drain(api->config.http);
+}
+
+void
+api_cancel_all(struct api *api)
+{
+	for (size_t i = 0; i < api->jobs_len; i++) {
+		struct job *job = api->jobs[i];
+		if (!job || job->replied)
+			continue;
+		if (job->queued) {
+			leave_queue(api, job);
+			close_spec(job);
+			api_fail(api, job, 503, "draining", "the server is ending");
+		} else if (job->handle) {
+			sandbox_cancel(api->config.sandbox, job->handle);
+		}
+	}
+}
+
+size_t
+api_busy(const struct api *api)
+{
+	return api->busy;
+}
+
+void
+api_wait(struct api *api, struct wait *wait)
+{
+	http_wait(api->config.http, wait);
+}
+
+void
+api_step(struct api *api, struct wait *wait)
+{
+	struct http_event event;
+
+	api->now = wait->now;
+	api->wait = wait;
+	http_step(api->config.http, wait);
+	while (http_next(api->config.http, &event))
+		take_event(api, &event);
+	start_queued(api);
+}
+
+void
+api_close(struct api *api)
+{
+	for (size_t i = 0; i < api->jobs_len; i++)
+		if (api->jobs[i])
+			free_job(api, api->jobs[i]);
+	free(api->jobs);
+	free(api);
+}

@@ -1,0 +1,640 @@
+/* session.c - the server's table of sessions: see session.h
+ *
+ * A record is struct record_head, cwd, and each variable as two lengths, name and value, in host byte order: it is written
+ * and read on one machine, by one program. */
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "parcel.h"
+
+enum { NODE_SIZE = 27, BUCKETS = 4096, RECORD_MAGIC = 0x4f534233 };
+
+static const int64_t ns_per_s = 1000000000;
+
+struct record_head {
+	uint32_t magic, network, env_len, cwd_len;
+	uint64_t ttl_s, disk_kb;
+	int64_t created_ms, used_ms;
+	struct limits limits;
+};
+
+/* What an answer of the launcher's is for. */
+struct pending {
+	uint32_t serial;
+	enum message_type type;
+	struct session *session;	/* NULL: it has gone meanwhile */
+	/* A change that is taken back if it could not be kept: what was before. */
+	struct variable *env;
+	size_t env_len;
+	char *cwd;
+	struct pending *next;
+};
+
+struct sessions {
+	struct sandbox *sandbox;
+	char node[NODE_SIZE];
+	size_t max, len, size;
+	struct session **table;
+	struct session *buckets[BUCKETS];
+	struct pending *pending;
+	uint32_t serial;
+	int64_t next_expiry;		/* none expires before this */
+};
+
+static uint64_t
+hash_of(struct str id)
+{
+	uint64_t hash = 0xcbf29ce484222325u;		/* FNV-1a */
+
+	for (size_t i = 0; i < id.len; i++)
+		hash = (hash ^ (uint8_t)id.data[i]) * 0x100000001b3u;
+	return hash;
+}
+
+int
+sessions_open(struct sessions **out, struct sandbox *sandbox, size_t max, const char *node)
+{
+	struct sessions *sessions = calloc(1, sizeof(*sessions));
+	if (!sessions)
+		return -ENOMEM;
+	sessions->sandbox = sandbox;
+	sessions->max = max;
+	sessions->next_expiry = INT64_MAX;
+	snprintf(sessions->node, sizeof(sessions->node), "%s", node ? node : "");
+	*out = sessions;
+	return 0;
+}
+
+size_t
+sessions_len(const struct sessions *sessions)
+{
+	return sessions->len;
+}
+
+size_t
+sessions_max(const struct sessions *sessions)
+{
+	return sessions->max;
+}
+
+struct session *
+sessions_at(struct sessions *sessions, size_t index)
+{
+	return index < sessions->len ? sessions->table[index] : NULL;
+}
+
+/* --- variables ------------------------------------------------------------------------------------ */
+
+static int
+copy_str(struct str *to, struct str from)
+{
+	char *data = malloc(from.len ? from.len : 1);
+	if (!data)
+		return -ENOMEM;
+	if (from.len)
+		memcpy(data, from.data, from.len);
+	*to = (struct str){ data, from.len };
+	return 0;
+}
+
+static void
+free_str(struct str *text)
+{
+	union {
+		const char *borrowed;
+		char *owned;
+	} data = { text->data };
+	free(data.owned);
+	*text = (struct str){ NULL, 0 };
+}
+
+static void
+free_env(struct variable *env, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		free_str(&env[i].name);
+		free_str(&env[i].value);
+	}
+	free(env);
+}
+
+/* The variables of `base` with the changes made: a new array that owns its texts. */
+static int
+merge_env(struct variable **out, size_t *out_len, const struct variable *base, size_t base_len,
+    const struct variable *changes, size_t changes_len)
+{
+	struct variable *merged = calloc(base_len + changes_len + 1, sizeof(*merged));
+	size_t len = 0;
+
+	if (!merged)
+		return -ENOMEM;
+	for (size_t i = 0; i < base_len + changes_len; i++) {
+		const struct variable *variable = i < base_len ? &base[i] : &changes[i - base_len];
+		bool superseded = !variable->value.data;
+		for (size_t j = i < base_len ? 0 : i - base_len + 1; j < changes_len && !superseded; j++)
+			superseded = str_eq(variable->name, changes[j].name);
+		if (superseded)
+			continue;
+		if (copy_str(&merged[len].name, variable->name) ||
+		    copy_str(&merged[len].value, variable->value)) {
+			free_env(merged, len + 1);
+			return -ENOMEM;
+		}
+		len++;
+	}
+	*out = merged;
+	*out_len = len;
+	return 0;
+}
+
+/* --- the table ------------------------------------------------------------------------------------ */
+
+static int
+grow_table(struct sessions *sessions)
+{
+	size_t size = sessions->size ? 2 * sessions->size : 64;
+	struct session **table = reallocarray(sessions->table, size, sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	sessions->table = table;
+	sessions->size = size;
+	return 0;
+}
+
+static int
+add_session(struct sessions *sessions, struct session *session)
+{
+	if (sessions->len == sessions->size && grow_table(sessions))
+		return -ENOMEM;
+	session->hash = hash_of(str_of(session->id));
+	session->place = sessions->len;
+	sessions->table[sessions->len++] = session;
+	session->chain = sessions->buckets[session->hash % BUCKETS];
+	sessions->buckets[session->hash % BUCKETS] = session;
+	return 0;
+}
+
+static void
+free_session(struct session *session)
+{
+	free_env(session->env, session->env_len);
+	free_str(&session->cwd);
+	free(session);
+}
+
+static void
+drop_session(struct sessions *sessions, struct session *session)
+{
+	struct session **link = &sessions->buckets[session->hash % BUCKETS];
+
+	while (*link != session)
+		link = &(*link)->chain;
+	*link = session->chain;
+	memmove(sessions->table + session->place, sessions->table + session->place + 1,
+	    (--sessions->len - session->place) * sizeof(struct session *));
+	for (size_t i = session->place; i < sessions->len; i++)
+		sessions->table[i]->place = i;
+	for (struct pending *pending = sessions->pending; pending; pending = pending->next)
+		if (pending->session == session)
+			pending->session = NULL;
+	session->state = SESSION_GONE;
+	if (!session->busy)		/* else the last request that uses it frees it */
+		free_session(session);
+}
+
+struct session *
+session_find(struct sessions *sessions, struct str id)
+{
+	uint64_t hash = hash_of(id);
+
+	for (struct session *session = sessions->buckets[hash % BUCKETS]; session; session = session->chain)
+		if (session->hash == hash && session->state == SESSION_LIVE && str_is(id, session->id))
+			return session;
+	return NULL;
+}
+
+/* --- records -------------------------------------------------------------------------------------- */
+
+static int
+write_record(const struct session *session)
+{
+	struct record_head head = {
+		.magic = RECORD_MAGIC, .network = session->network, .env_len = (uint32_t)session->env_len,
+		.cwd_len = (uint32_t)session->cwd.len, .ttl_s = session->ttl_s, .disk_kb = session->disk_kb,
+		.created_ms = session->created_ms, .used_ms = session->used_ms, .limits = session->limits,
+	};
+	struct buf record;
+
+	buf_init(&record, MESSAGE_META_MAX);
+	buf_append(&record, &head, sizeof(head));
+	buf_append_str(&record, session->cwd);
+	for (size_t i = 0; i < session->env_len; i++) {
+		uint32_t lengths[2] = {
+			(uint32_t)session->env[i].name.len, (uint32_t)session->env[i].value.len,
+		};
+		buf_append(&record, lengths, sizeof(lengths));
+		buf_append_str(&record, session->env[i].name);
+		buf_append_str(&record, session->env[i].value);
+	}
+	int fd = record.failed ? -ENOMEM : parcel_seal("record", buf_str(&record));
+	buf_free(&record);
+	return fd;
+}
+
+static bool
+take(struct str *rest, void *into, size_t n)
+{
+	if (rest->len < n)
+		return false;
+	memcpy(into, rest->data, n);
+	*rest = (struct str){ rest->data + n, rest->len - n };
+	return true;
+}
+
+static bool
+take_str(struct str *rest, size_t n, struct str *text)
+{
+	if (rest->len < n || copy_str(text, (struct str){ rest->data, n }))
+		return false;
+	*rest = (struct str){ rest->data + n, rest->len - n };
+	return true;
+}
+
+static bool
+read_record(struct session *session, struct str record)
+{
+	struct record_head head;
+
+	if (!take(&record, &head, sizeof(head)) || head.magic != RECORD_MAGIC ||
+	    head.env_len > record.len || !take_str(&record, head.cwd_len, &session->cwd))
+		return false;
+	session->network = head.network;
+	session->ttl_s = head.ttl_s;
+	session->disk_kb = head.disk_kb;
+	session->created_ms = head.created_ms;
+	session->used_ms = head.used_ms;
+	session->limits = head.limits;
+	session->env = calloc(head.env_len ? head.env_len : 1, sizeof(*session->env));
+	if (!session->env)
+		return false;
+	for (uint32_t i = 0; i < head.env_len; i++) {
+		uint32_t lengths[2];
+		session->env_len = i + 1;
+		if (!take(&record, lengths, sizeof(lengths)) ||
+		    !take_str(&record, lengths[0], &session->env[i].name) ||
+		    !take_str(&record, lengths[1], &session->env[i].value))
+			return false;
+	}
+	return record.len == 0;
+}
+
+static bool
+slurp(int fd, struct buf *text)
+{
+	char bytes[16384];
+
+	for (;;) {
+		ssize_t n = read(fd, bytes, sizeof(bytes));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0;
+		if (buf_append(text, bytes, (size_t)n))
+			return false;
+	}
+}
+
+/* --- asking the launcher -------------------------------------------------------------------------- */
+
+static struct pending *
+ask(struct sessions *sessions, struct session *session, enum message_type type, int record, int *error)
+{
+	struct message_session message = {
+		.type = (uint32_t)type, .serial = ++sessions->serial, .network = session->network,
+		.disk_kb = session->disk_kb,
+	};
+
+	if (!sessions->serial)
+		message.serial = ++sessions->serial;	/* 0 is nobody's */
+	snprintf(message.id, sizeof(message.id), "%s", session->id);
+	struct pending *pending = calloc(1, sizeof(*pending));
+	*error = pending ? sandbox_tell(sessions->sandbox, &message, sizeof(message), record) : -ENOMEM;
+	if (*error) {
+		free(pending);
+		return NULL;
+	}
+	pending->serial = message.serial;
+	pending->type = type;
+	pending->session = session;
+	pending->next = sessions->pending;
+	sessions->pending = pending;
+	return pending;
+}
+
+static int
+ask_to_keep(struct sessions *sessions, struct session *session, enum message_type type,
+    struct pending **pending)
+{
+	int record = write_record(session), error;
+
+	if (record < 0)
+		return record;
+	*pending = ask(sessions, session, type, record, &error);
+	close(record);
+	return error;
+}
+
+static int
+new_id(const struct sessions *sessions, char id[MESSAGE_ID_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t b[16];
+
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		return -EIO;
+	b[6] = (b[6] & 0x0f) | 0x40;		/* RFC 9562: version 4, variant 10 */
+	b[8] = (b[8] & 0x3f) | 0x80;
+	int at = snprintf(id, MESSAGE_ID_MAX, "%s%s", sessions->node, sessions->node[0] ? "-" : "");
+	for (size_t i = 0; i < sizeof(b); i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			id[at++] = '-';
+		id[at++] = digits[b[i] >> 4];
+		id[at++] = digits[b[i] & 15];
+	}
+	id[at] = '\0';
+	return 0;
+}
+
+int
+session_create(struct sessions *sessions, const struct session_wish *wish, struct wait *now,
+    struct session **out, uint32_t *serial)
+{
+	struct pending *pending = NULL;
+	int error = -ENOMEM;
+
+	if (sessions->len >= sessions->max)
+		return -EMFILE;
+	struct session *session = calloc(1, sizeof(*session));
+	if (!session)
+		return -ENOMEM;
+	session->network = wish->network;
+	session->ttl_s = wish->ttl_s;
+	session->disk_kb = wish->disk_kb;
+	session->limits = wish->limits;
+	session->created_ms = session->used_ms = wait_wall_clock_ms();
+	session->idle_since = now->now;
+	if (merge_env(&session->env, &session->env_len, NULL, 0, wish->env, wish->env_len) ||
+	    copy_str(&session->cwd, wish->cwd) || new_id(sessions, session->id) ||
+	    add_session(sessions, session))
+		goto err_free;
+	error = ask_to_keep(sessions, session, MESSAGE_SESSION_OPEN, &pending);
+	if (error)
+		goto err_drop;
+	session->busy = 1;		/* its creation is a request in hand */
+	*out = session;
+	*serial = pending->serial;
+	return 0;
+err_drop:
+	drop_session(sessions, session);
+	return error;
+err_free:
+	free_session(session);
+	return error;
+}
+
+/* Takes back what the launcher could not keep. */
+static void
+undo(struct pending *pending)
+{
+	struct session *session = pending->session;
+
+	if (pending->env) {
+		free_env(session->env, session->env_len);
+		session->env = pending->env;
+		session->env_len = pending->env_len;
+		pending->env = NULL;
+	}
+	if (pending->cwd) {
+		free_str(&session->cwd);
+		session->cwd = str_of(pending->cwd);
+		pending->cwd = NULL;
+	}
+}
+
+static size_t
+env_bytes(const struct variable *env, size_t len)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < len; i++)
+		size += env[i].name.len + env[i].value.len + 2;
+	return size;
+}
+
+int
+session_set_env(struct sessions *sessions, struct session *session, const struct variable *env,
+    size_t len, size_t most_variables, size_t most_bytes, uint32_t *serial)
+{
+	struct variable *merged, *old = session->env;
+	size_t merged_len, old_len = session->env_len;
+	struct pending *pending = NULL;
+
+	int error = merge_env(&merged, &merged_len, session->env, session->env_len, env, len);
+	if (error)
+		return error;
+	if (merged_len > most_variables || env_bytes(merged, merged_len) > most_bytes) {
+		free_env(merged, merged_len);
+		return -E2BIG;
+	}
+	session->env = merged;
+	session->env_len = merged_len;
+	error = ask_to_keep(sessions, session, MESSAGE_SESSION_SAVE, &pending);
+	if (error) {
+		session->env = old;
+		session->env_len = old_len;
+		free_env(merged, merged_len);
+		return error;
+	}
+	pending->env = old;
+	pending->env_len = old_len;
+	*serial = pending->serial;
+	return 0;
+}
+
+int
+session_set_cwd(struct sessions *sessions, struct session *session, struct str cwd, uint32_t *serial)
+{
+	struct pending *pending = NULL;
+	struct str old = session->cwd, copy;
+
+	char *undo_text = strndup(old.data, old.len);
+	if (!undo_text || copy_str(&copy, cwd)) {
+		free(undo_text);
+		return -ENOMEM;
+	}
+	session->cwd = copy;
+	int error = ask_to_keep(sessions, session, MESSAGE_SESSION_SAVE, &pending);
+	if (error) {
+		session->cwd = old;
+		free_str(&copy);
+		free(undo_text);
+		return error;
+	}
+	free_str(&old);
+	pending->cwd = undo_text;
+	*serial = pending->serial;
+	return 0;
+}
+
+int
+session_measure(struct sessions *sessions, struct session *session, uint32_t *serial)
+{
+	int error;
+	struct pending *pending = ask(sessions, session, MESSAGE_SESSION_USAGE, -1, &error);
+
+	if (pending)
+		*serial = pending->serial;
+	return error;
+}
+
+int
+session_end(struct sessions *sessions, struct session *session, uint32_t *serial)
+{
+	int error;
+	struct pending *pending = ask(sessions, session, MESSAGE_SESSION_CLOSE, -1, &error);
+
+	if (!pending)
+		return error;
+	session->state = SESSION_CLOSING;
+	if (serial)
+		*serial = pending->serial;
+	return 0;
+}
+
+void
+session_enter(struct session *session)
+{
+	session->busy++;
+}
+
+void
+session_leave(struct session *session, const struct wait *now)
+{
+	session->busy--;
+	session->idle_since = now->now;
+	session->used_ms = wait_wall_clock_ms();
+	if (session->state == SESSION_GONE && !session->busy)
+		free_session(session);
+}
+
+int64_t
+session_expiry(const struct session *session)
+{
+	return session->busy ? INT64_MAX : session->idle_since + (int64_t)session->ttl_s * ns_per_s;
+}
+
+/* --- what the launcher says ----------------------------------------------------------------------- */
+
+uint32_t
+sessions_answer(struct sessions *sessions, const struct message_session *message, int *error)
+{
+	struct pending **link = &sessions->pending;
+
+	while (*link && (*link)->serial != message->serial)
+		link = &(*link)->next;
+	struct pending *pending = *link;
+	if (!pending)
+		return 0;
+	*link = pending->next;
+	*error = message->error;
+	struct session *session = pending->session;
+	if (session && pending->type == MESSAGE_SESSION_USAGE && !message->error)
+		session->disk_used_kb = message->used_kb;
+	if (session && pending->type == MESSAGE_SESSION_SAVE && message->error)
+		undo(pending);
+	if (session && pending->type == MESSAGE_SESSION_OPEN && session->state == SESSION_NEW && !message->error)
+		session->state = SESSION_LIVE;
+	if (session && ((pending->type == MESSAGE_SESSION_OPEN && message->error) ||
+	    pending->type == MESSAGE_SESSION_CLOSE))
+		drop_session(sessions, session);
+	free_env(pending->env, pending->env_len);
+	free(pending->cwd);
+	uint32_t serial = pending->serial;
+	free(pending);
+	return serial;
+}
+
+void
+sessions_found(struct sessions *sessions, const struct message_session *message, int record,
+    const struct wait *now)
+{
+	struct buf text;
+
+	buf_init(&text, MESSAGE_META_MAX);
+	struct session *session = calloc(1, sizeof(*session));
+	if (!session)
+		goto out;
+	snprintf(session->id, sizeof(session->id), "%.*s", MESSAGE_ID_MAX - 1, message->id);
+	if (!slurp(record, &text) || !read_record(session, buf_str(&text)) || add_session(sessions, session)) {
+		free_session(session);
+		goto out;
+	}
+	session->state = SESSION_LIVE;
+	session->idle_since = now->now;
+out:
+	buf_free(&text);
+}
+
+/* --- expiry --------------------------------------------------------------------------------------- */
+
+void
+sessions_wait(struct sessions *sessions, struct wait *wait)
+{
+	int64_t next = INT64_MAX;
+
+	for (size_t i = 0; i < sessions->len; i++) {
+		const struct session *session = sessions->table[i];
+		if (session->state == SESSION_LIVE && session_expiry(session) < next)
+			next = session_expiry(session);
+	}
+	sessions->next_expiry = next;
+	wait_until(wait, next);
+}
+
+void
+sessions_step(struct sessions *sessions, const struct wait *wait)
+{
+	enum { MOST = 64 };		/* a round: closing takes messages */
+	unsigned ended = 0;
+
+	if (wait->now < sessions->next_expiry)
+		return;
+	for (size_t i = sessions->len; i-- > 0 && ended < MOST;) {
+		struct session *session = sessions->table[i];
+		if (session->state == SESSION_LIVE && session_expiry(session) <= wait->now)
+			ended += !session_end(sessions, session, NULL);
+	}
+}
+
+void
+sessions_close(struct sessions *sessions)
+{
+	while (sessions->len)
+		drop_session(sessions, sessions->table[sessions->len - 1]);
+	while (sessions->pending) {
+		struct pending *next = sessions->pending->next;
+		free_env(sessions->pending->env, sessions->pending->env_len);
+		free(sessions->pending->cwd);
+		free(sessions->pending);
+		sessions->pending = next;
+	}
+	free(sessions->table);
+	free(sessions);
+}
