@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -400,18 +399,15 @@ show_version(struct api *api, struct job *job, const struct json_value *unused)
 {
 	enum { VERSION_MAX = 65536 };
 	const struct request_rules *rules = &api->config.rules;
-	struct utsname kernel;
 	struct buf body;
 	uint64_t disk = 0, used = 0;
 
 	(void)unused;
 	buf_init(&body, VERSION_MAX);
-	if (uname(&kernel))
-		memset(&kernel, 0, sizeof(kernel));
 	buf_printf(&body, "{\"name\": \"opensandbox\", \"version\": \"%s\", \"node\": ", OPENSANDBOX_VERSION);
 	json_write_string(&body, str_of(api->config.node));
 	buf_puts(&body, ", \"kernel\": ");
-	json_write_string(&body, str_of(kernel.release));
+	json_write_string(&body, str_of(api->config.kernel));
 	buf_printf(&body, ", \"network\": \"%s\", \"limits\": {", rules->network_host ? "host" : "none");
 	for (int i = 0; i < LIMITS_LEN; i++) {
 		uint64_t ceiling = limits_get(&rules->ceilings, (enum limit_id)i);

@@ -16,6 +16,7 @@ struct api_config {
 	const struct option_list *allow_host;
 	const bool *listener_is_unix;	/* by http_request.listener */
 	const char *node;		/* of this server; "" or NULL: none */
+	const char *kernel;		/* its release */
 	bool fly;			/* node names a Fly.io machine: another node's sessions are replayed there */
 	unsigned connections_max, runs_max;
 	enum log_format log_format;

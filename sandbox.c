@@ -132,7 +132,8 @@ post(struct sandbox *sandbox, const void *message, size_t len, const int *fds, s
 	struct outgoing *out = outgoing_at(sandbox, sandbox->outbox_len++);
 	memcpy(&out->message, message, len);
 	out->len = len;
-	memcpy(out->fds, fds, fds_len * sizeof(int));
+	for (size_t i = 0; i < fds_len; i++)
+		out->fds[i] = fds[i];
 	out->fds_len = fds_len;
 	flush_outbox(sandbox);
 	return 0;

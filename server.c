@@ -17,6 +17,7 @@
 #include <sys/sysinfo.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ struct server {
 	bool ready, draining, canceled, lost;
 	int64_t cancel_at, end_at;	/* INT64_MAX: not */
 	const struct listeners *listeners;
+	struct utsname kernel;
 };
 
 static int
@@ -216,7 +218,7 @@ open_api(struct server *server, const struct launcher_facts *facts, int null)
 			.network_host = options->network && !strcmp(options->network, "host"),
 		},
 		.allow_host = &options->allow_host, .listener_is_unix = server->listeners->is_unix,
-		.node = node, .fly = fly, .connections_max = (unsigned)options->max_connections,
+		.node = node, .fly = fly, .kernel = server->kernel.release, .connections_max = (unsigned)options->max_connections,
 		.runs_max = (unsigned)options->max_runs, .log_format = options->log_format, .null = null,
 		.facts = STR(""),
 	};
@@ -251,7 +253,7 @@ serve(struct server *server, int launcher_end, const struct launcher_facts *fact
 
 	if (null < 0)
 		null = open("dev/null", O_RDONLY | O_CLOEXEC);	/* the launcher's own parts */
-	if (null < 0)
+	if (null < 0 || uname(&server->kernel))
 		return complain(fault.step, errno);
 	int error = open_rooms(server, launcher_end, facts, null);
 	if (error)
