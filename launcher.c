@@ -1217,6 +1217,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 err:
 	if (launcher->store)
 		store_close(launcher->store, true);
+	cgroup_close(launcher->cgroup);
 	free(launcher->slots);
 	free(launcher->outbox);
 	free(launcher);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,25 @@ struct sum {
 	uint64_t user_ticks, system_ticks, pages;
 };
 
-/* Fields of /proc/PID/stat (proc(5)), counted behind the command's name, which may hold anything: 14 utime, 15 stime,
- * 16 cutime, 17 cstime, 24 rss. */
+/* The number that text goes on with behind white space; *text moves behind it. Negative ones count as 0. */
+static uint64_t
+take_number(const char **text)
+{
+	*text += strspn(*text, " ");
+	uint64_t value = strtoull(*text, NULL, 10);
+	bool negative = **text == '-';
+
+	*text += strcspn(*text, " ");
+	return negative ? 0 : value;
+}
+
+/* Fields of /proc/PID/stat (proc(5)), counted behind the command's name, which may hold anything: 3 state, 14 utime,
+ * 15 stime, 16 cutime, 17 cstime, 24 rss. */
 static void
 add_process(int proc, const char *name, struct sum *sum)
 {
 	char path[300], text[1024];
-	unsigned long long utime, stime;
-	long long cutime, cstime, rss;
+	uint64_t field[25] = { 0 };
 
 	snprintf(path, sizeof(path), "%s/stat", name);
 	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
@@ -34,13 +46,15 @@ add_process(int proc, const char *name, struct sum *sum)
 	if (n <= 0)
 		return;
 	text[n] = '\0';
-	char *rest = strrchr(text, ')');
-	if (!rest || sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %lld %lld"
-	    " %*s %*s %*s %*s %*s %*s %lld", &utime, &stime, &cutime, &cstime, &rss) != 5)
+	const char *rest = strrchr(text, ')');
+	if (!rest)
 		return;
-	sum->user_ticks += utime + (unsigned long long)cutime;
-	sum->system_ticks += stime + (unsigned long long)cstime;
-	sum->pages += rss > 0 ? (uint64_t)rss : 0;
+	rest++;
+	for (size_t i = 3; i < sizeof(field) / sizeof(field[0]); i++)
+		field[i] = take_number(&rest);
+	sum->user_ticks += field[14] + field[16];
+	sum->system_ticks += field[15] + field[17];
+	sum->pages += field[24];
 }
 
 static void

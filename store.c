@@ -13,6 +13,8 @@
  * namespace) a keeper process holds the namespace instead. */
 #include "store.h"
 
+#include "buf.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -218,15 +220,16 @@ static int
 open_kept(struct store *store)
 {
 	char text[32] = "", name[32] = "";
-	int pid;
+	uint64_t number;
 
 	int fd = openat(store->home, "keeper", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	ssize_t n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (n <= 0 || sscanf(text, "%d", &pid) != 1)
+	if (n <= 1 || str_to_u64((struct str){ text, (size_t)n - 1 }, INT32_MAX, &number))
 		return -ENOENT;
+	int pid = (int)number;
 	snprintf(name, sizeof(name), "/proc/%d/comm", pid);
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

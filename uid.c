@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -29,13 +30,19 @@ static const struct layout narrow = { 0, 0, 2048, 512, 1024 };
 static int
 choose_layout(struct layout *layout)
 {
-	unsigned long long inside, outside, count, best = 0, best_first = 0;
+	unsigned long long best = 0, best_first = 0;
+	char line[128];
 
 	*layout = roomy;
 	FILE *map = fopen("/proc/self/uid_map", "re");
 	if (!map)
 		return 0;		/* no user namespaces in this kernel, or no /proc: all ids exist */
-	while (fscanf(map, "%llu %llu %llu", &inside, &outside, &count) == 3) {
+	while (fgets(line, sizeof(line), map)) {
+		/* first id inside, first id outside, how many (user_namespaces(7)) */
+		char *end;
+		unsigned long long inside = strtoull(line, &end, 10);
+		(void)strtoull(end, &end, 10);
+		unsigned long long count = strtoull(end, NULL, 10);
 		if (inside <= roomy.first && inside + count >= 0x80000000ull) {
 			fclose(map);
 			return 0;

@@ -27,6 +27,7 @@ static int test_fstat(int fd, struct stat *stat);
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -52,6 +53,7 @@ enum {
 static bool no_tmpfile;			/* as on file systems that have none */
 static void (*before_pread)(void);
 static void (*after_fstat)(void);
+static void (*before_doomed)(void);	/* a directory is opened to be emptied */
 
 static int
 test_openat(int dir, const char *path, int flags, ...)
@@ -65,6 +67,8 @@ test_openat(int dir, const char *path, int flags, ...)
 		errno = EOPNOTSUPP;
 		return -1;
 	}
+	if (before_doomed && (flags & (O_DIRECTORY | O_PATH)) == O_DIRECTORY)
+		before_doomed();
 	return openat(dir, path, flags, mode);
 }
 
@@ -197,6 +201,18 @@ on_alarm(int number)
 	(void)number;
 }
 
+/* Nothing outlives the case that started it, also where that is ended because something hangs. */
+static pid_t
+fork_bound(void)
+{
+	fflush(stdout);
+	pid_t pid = fork();
+
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
 static void
 process_begin(void)
 {
@@ -247,8 +263,7 @@ start_process(int (*run)(void *), void *argument, int *in, int *out)
 
 	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
 		abort();
-	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = fork_bound();
 	if (pid == 0) {
 		dup2(to[0], 0);
 		dup2(from[1], 1);
@@ -284,7 +299,7 @@ run_process(int (*run)(void *), void *argument, const void *in, size_t in_len)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (reply.out == MAP_FAILED)
 		abort();
-	pid_t pid = start_process(run, argument, &to, &from), feeder = fork();
+	pid_t pid = start_process(run, argument, &to, &from), feeder = fork_bound();
 	if (feeder == 0) {
 		close(from);
 		feed(to, in, in_len);
@@ -539,8 +554,7 @@ pattern(size_t len)
 static pid_t
 start_meddler(void (*meddle)(unsigned round))
 {
-	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = fork_bound();
 
 	if (pid == 0)
 		for (unsigned round = 0;; round++)
@@ -886,8 +900,7 @@ ROOM("a program that is running is replaced")
 
 	close(fd);
 	CHECK_INT(put_told("sleep", "755", "", program, &existed), 0);
-	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = fork_bound();
 	if (pid == 0) {
 		execv("./sleep", argv);
 		_exit(1);
@@ -907,8 +920,7 @@ ROOM("who reads a file that is replaced again and again sees one of them whole, 
 
 	memset(data, 'a', LEN);
 	make_file("file", data, LEN);
-	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = fork_bound();
 	if (pid == 0) {
 		for (;;) {
 			int fd = open("file", O_RDONLY | O_CLOEXEC);
@@ -1054,8 +1066,7 @@ ROOM("a FIFO, a socket and a device have a head, no content, and are not opened"
 
 	CHECK(!mkfifo("fifo", 0600) && !symlink("fifo", "link"));
 	make_socket("socket");
-	fflush(stdout);
-	pid_t writer = fork();
+	pid_t writer = fork_bound();
 	if (writer == 0)
 		_exit(open("fifo", O_WRONLY | O_CLOEXEC) < 0);
 	pause_ms(20);
@@ -1479,8 +1490,7 @@ TEST("a mount point in a tree is EBUSY, and what is mounted there stays")
 	if (geteuid())
 		SKIP("only root can mount");
 	CHECK(mkdtemp(path) != NULL);
-	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = fork_bound();
 	if (pid == 0) {
 		if (!mount_memory(path, "mode=777") || chdir(path))
 			_exit(77);
@@ -1542,6 +1552,50 @@ ROOM("directories swapped for links while a tree is deleted lead to nothing else
 	/* Where "tree" was the link to it, directories were made in "keep": that was this test. */
 	CHECK(holds("keep/file", STR("kept")));
 	CHECK(holds("keep/sub/file", STR("kept")));
+}
+
+static void
+swap_inner(void)
+{
+	(void)exchange("tree/inner", "link");
+	before_doomed = NULL;
+}
+
+static void
+wait_for_inner(void)
+{
+	before_doomed = swap_inner;	/* the first to be opened is the tree itself */
+}
+
+static void
+swap_tree(void)
+{
+	(void)exchange("tree", "link");
+	before_doomed = NULL;
+}
+
+ROOM("a directory that becomes a link just before it is opened is not entered")
+{
+	CHECK(!mkdir("keep", 0755) && !mkdir("tree", 0755) && !mkdir("tree/inner", 0755));
+	char cwd[256], keep[300];
+
+	CHECK(getcwd(cwd, sizeof(cwd)));
+	snprintf(keep, sizeof(keep), "%s/keep", cwd);
+	CHECK(!symlink(keep, "link"));
+	make_text("keep/file", "kept");
+	make_text("tree/inner/file", "");
+	before_doomed = wait_for_inner;
+	CHECK_INT(delete("tree"), 0);
+	CHECK(!there("tree"));
+	CHECK(there("link/file"));	/* what was tree/inner, outside now */
+	CHECK(holds("keep/file", STR("kept")));
+	CHECK_INT(delete("link"), 0);
+	CHECK(!symlink(keep, "link") && !mkdir("tree", 0755));
+	make_text("tree/file", "");
+	before_doomed = swap_tree;
+	CHECK_INT(delete("tree"), 0);
+	CHECK(!there("tree") && there("link/file"));
+	CHECK(holds("keep/file", STR("kept")));
 }
 
 static void
