@@ -534,6 +534,16 @@ static bool is_empty(const struct cgroup_group *group)
 	return true;
 }
 
+bool cgroup_again(struct cgroup_group *group)
+{
+	uint64_t left;
+
+	if (!group->cgroup || group->files[MEM_USAGE] < 0)
+		return true;
+	return (group->peak_reset || group->files[MEM_PEAK] < 0) &&
+	    cgroup_number(group->files[MEM_USAGE], &left) >= 0 && left < LEFT_MAX;
+}
+
 bool cgroup_reusable(struct cgroup_group *group)
 {
 	char text[8192];

@@ -1,8 +1,9 @@
 /* check.c - makes lines of what was tried: each says what is there, or why not and what to do
  *
- * Knows the texts: which sysctl, rule or option of a container is behind a refusal, and what changes it. What was tried comes from
- * check_kernel.c (each thing alone) and check_trial.c (a whole sandbox); here files are only read, to find the cause
- * of what has failed already. Nothing is concluded from a version number. */
+ * Knows the texts: which sysctl, rule or option of a container is behind a refusal, and what
+ * changes it. What was tried comes from check_kernel.c (each thing alone) and check_trial.c (a
+ * whole sandbox); here files are only read, to find the cause of what has failed already. Nothing
+ * is concluded from a version number. */
 #include "check.h"
 
 #include <errno.h>
@@ -28,21 +29,25 @@
 #include "uid.h"
 
 enum {
-	TEXT_MAX = 4096,		/* of a file that is read for a cause */
-	NOFILE_WANTED = 16384,		/* the server's 10,240 connections, and the pipes of its runs */
+	TEXT_MAX = 4096,       /* of a file that is read for a cause */
+	NOFILE_WANTED = 16384, /* the server's 10,240 connections, and the pipes of its runs */
 };
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What is known of who we are. */
 struct self {
-	bool is_root;			/* uid 0 where we are */
-	bool filtered;			/* somebody's seccomp filter is on us */
+	bool is_root;  /* uid 0 where we are */
+	bool filtered; /* somebody's seccomp filter is on us */
 	uint64_t capabilities;
-	const char *container;		/* NULL: none */
-	bool pid_host;			/* in the host's own pid namespace */
-	char label[128];		/* of AppArmor or another security module; empty: none */
-	bool confined;			/* by AppArmor */
+	const char *container; /* NULL: none */
+	bool pid_host;         /* in the host's own pid namespace */
+	bool has_proc;
+	int uids_error; /* no uids can be had */
+	bool one_uid;   /* no more than one */
+	unsigned first_uid;
+	char label[128]; /* of AppArmor or another security module; empty: none */
+	bool confined;   /* by AppArmor */
 };
 
 struct room {
@@ -54,19 +59,20 @@ struct room {
 	struct cgroup_facts cgroup;
 };
 
-/* --- lines -------------------------------------------------------------------------------------- */
+/* --- lines --- */
 
 const char *
 check_status_name(enum check_status status)
 {
 	static const char *const names[] = {
-		[CHECK_OK] = "ok", [CHECK_DEGRADED] = "degraded", [CHECK_MISSING] = "missing",
+		[CHECK_OK] = "ok",
+		[CHECK_DEGRADED] = "degraded",
+		[CHECK_MISSING] = "missing",
 	};
 	return names[status];
 }
 
-__attribute__((format(printf, 4, 5)))
-static void
+__attribute__((format(printf, 4, 5))) static void
 say(struct check *check, const char *name, enum check_status status, const char *format, ...)
 {
 	va_list arguments;
@@ -83,7 +89,7 @@ say(struct check *check, const char *name, enum check_status status, const char 
 	va_end(arguments);
 }
 
-/* --- who we are ----------------------------------------------------------------------------------- */
+/* --- who we are --- */
 
 /* The beginning of a file, as text; NULs become newlines. False: it cannot be read. */
 static bool
@@ -123,29 +129,33 @@ capabilities(void)
 	return (uint64_t)data[1].effective << 32 | data[0].effective;
 }
 
-/* Signs that a container's maker leaves: files, and words in the environment of its pid 1 and in names of cgroups. */
+/* Signs that a container's maker leaves: files, and words in the environment of its pid 1 and in
+ * names of cgroups. */
 static const char *
 find_container(void)
 {
 	static const struct {
 		const char *path, *word, *name;
 	} signs[] = {
-		{ "/run/.containerenv", NULL, "podman" }, { "/.dockerenv", NULL, "docker" },
+		{ "/run/.containerenv", NULL, "podman" },
+		{ "/.dockerenv", NULL, "docker" },
 		{ "/proc/1/environ", "container=lxc", "lxc" },
 		{ "/proc/1/environ", "container=systemd-nspawn", "systemd-nspawn" },
 		{ "/proc/1/environ", "container=podman", "podman" },
 		{ "/proc/1/environ", "KUBERNETES_SERVICE_HOST=", "kubernetes" },
 		{ "/proc/1/environ", "container=", "a container" },
 		{ "/run/systemd/container", "", "a container" },
-		{ "/proc/self/cgroup", "/kubepods", "kubernetes" }, { "/proc/self/cgroup", "/docker", "docker" },
-		{ "/proc/self/cgroup", "/libpod", "podman" }, { "/proc/self/cgroup", "/lxc", "lxc" },
+		{ "/proc/self/cgroup", "/kubepods", "kubernetes" },
+		{ "/proc/self/cgroup", "/docker", "docker" },
+		{ "/proc/self/cgroup", "/libpod", "podman" },
+		{ "/proc/self/cgroup", "/lxc", "lxc" },
 		{ "/proc/self/cgroup", "/containerd", "containerd" },
 	};
 	char text[TEXT_MAX];
 
 	for (size_t i = 0; i < LEN(signs); i++)
 		if (signs[i].word ? read_text(signs[i].path, text) && strstr(text, signs[i].word) :
-		    !access(signs[i].path, F_OK))
+				    !access(signs[i].path, F_OK))
 			return signs[i].name;
 	return getenv("container") ? "a container" : NULL;
 }
@@ -160,7 +170,7 @@ find_label(struct self *self)
 	    !read_text("/proc/self/attr/current", text))
 		return;
 	text[strcspn(text, "\n")] = '\0';
-	snprintf(self->label, sizeof(self->label), "%s", text);
+	snprintf(self->label, sizeof(self->label), "%.127s", text);
 	size_t len = strlen(text);
 	self->confined = len && text[len - 1] == ')' && !strstr(text, "unconfined");
 }
@@ -168,6 +178,7 @@ find_label(struct self *self)
 static void
 find_self(struct self *self)
 {
+	struct uid_block block;
 	char text[64];
 
 	self->is_root = geteuid() == 0;
@@ -175,22 +186,28 @@ find_self(struct self *self)
 	self->capabilities = capabilities();
 	self->container = find_container();
 	ssize_t n = readlink("/proc/self/ns/pid", text, sizeof(text));
-	self->pid_host = n == 16 && !memcmp(text, "pid:[4026531836]", 16);	/* PROC_PID_INIT_INO */
+	self->pid_host = n == 16 && !memcmp(text, "pid:[4026531836]", 16); /* PROC_PID_INIT_INO */
+	self->has_proc = !access("/proc/self/stat", F_OK);
 	find_label(self);
+	self->uids_error = uid_block_open(&block, 0, NULL);
+	self->one_uid = !self->uids_error && block.one;
+	self->first_uid = block.init;
+	if (!self->uids_error)
+		uid_block_close(&block);
 }
 
-/* --- namespaces ------------------------------------------------------------------------------------ */
+/* --- namespaces --- */
 
 static const struct namespace_text {
-	const char *name, *sysctl, *config, *what;
+	const char *name, *sysctl, *config;
 } namespace_texts[CHECK_NAMESPACES] = {
-	[CHECK_NS_USER] = { "namespace_user", "user.max_user_namespaces", "CONFIG_USER_NS", "" },
-	[CHECK_NS_PID] = { "namespace_pid", "user.max_pid_namespaces", "CONFIG_PID_NS", "" },
-	[CHECK_NS_MOUNT] = { "namespace_mount", "user.max_mnt_namespaces", "", "" },
-	[CHECK_NS_IPC] = { "namespace_ipc", "user.max_ipc_namespaces", "CONFIG_IPC_NS", "" },
-	[CHECK_NS_UTS] = { "namespace_uts", "user.max_uts_namespaces", "CONFIG_UTS_NS", "" },
-	[CHECK_NS_CGROUP] = { "namespace_cgroup", "user.max_cgroup_namespaces", "CONFIG_CGROUPS", "" },
-	[CHECK_NS_NET] = { "namespace_net", "user.max_net_namespaces", "CONFIG_NET_NS", "" },
+	[CHECK_NS_USER] = { "namespace_user", "user.max_user_namespaces", "CONFIG_USER_NS" },
+	[CHECK_NS_PID] = { "namespace_pid", "user.max_pid_namespaces", "CONFIG_PID_NS" },
+	[CHECK_NS_MOUNT] = { "namespace_mount", "user.max_mnt_namespaces", "" },
+	[CHECK_NS_IPC] = { "namespace_ipc", "user.max_ipc_namespaces", "CONFIG_IPC_NS" },
+	[CHECK_NS_UTS] = { "namespace_uts", "user.max_uts_namespaces", "CONFIG_UTS_NS" },
+	[CHECK_NS_CGROUP] = { "namespace_cgroup", "user.max_cgroup_namespaces", "CONFIG_CGROUPS" },
+	[CHECK_NS_NET] = { "namespace_net", "user.max_net_namespaces", "CONFIG_NET_NS" },
 };
 
 static bool
@@ -199,7 +216,8 @@ has(const struct self *self, unsigned capability)
 	return self->capabilities >> capability & 1;
 }
 
-/* Why a user namespace is refused, and what allows it: by the switches that kernels and distributions have for it. */
+/* Why a user namespace is refused, and what allows it: by the switches that kernels and
+ * distributions have for it. */
 static void
 explain_userns(const struct room *room, int error, char *text, size_t size)
 {
@@ -207,56 +225,74 @@ explain_userns(const struct room *room, int error, char *text, size_t size)
 	bool ordinary = !has(self, CAP_SYS_ADMIN);
 
 	if (file_is("/proc/sys/user/max_user_namespaces", '0'))
-		snprintf(text, size, "user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000");
+		snprintf(text, size,
+		    "user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000");
 	else if (ordinary && file_is("/proc/sys/kernel/unprivileged_userns_clone", '0'))
-		snprintf(text, size, "kernel.unprivileged_userns_clone is 0: start as root, or sysctl -w "
+		snprintf(text, size,
+		    "kernel.unprivileged_userns_clone is 0: start as root, or sysctl -w "
 		    "kernel.unprivileged_userns_clone=1");
 	else if (ordinary && file_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1'))
-		snprintf(text, size, "AppArmor takes the rights in it from ordinary users: start as root, load the "
+		snprintf(text, size,
+		    "AppArmor takes the rights in it from ordinary users: start as root, load the "
 		    "AppArmor profile that comes with opensandbox, or sysctl -w "
 		    "kernel.apparmor_restrict_unprivileged_userns=0");
 	else if (error == -EINVAL || error == -ENOSYS)
 		snprintf(text, size, "the kernel has none: it needs CONFIG_USER_NS");
 	else if (error == -ENOSPC)
-		snprintf(text, size, "there are as many as allowed: raise user.max_user_namespaces");
+		snprintf(
+		    text, size, "there are as many as allowed: raise user.max_user_namespaces");
 	else if (self->filtered)
-		snprintf(text, size, "a seccomp filter is on this process%s: start it without, as docker does by "
-		    "--security-opt seccomp=unconfined", self->container ? ", the container's" : "");
+		snprintf(text, size,
+		    "a seccomp filter is on this process%s: start it without, as docker does by "
+		    "--security-opt seccomp=unconfined",
+		    self->container ? ", the container's" : "");
 	else if (self->confined)
-		snprintf(text, size, "AppArmor's profile %s may refuse it: run unconfined", self->label);
+		snprintf(
+		    text, size, "AppArmor's profile %s may refuse it: run unconfined", self->label);
 	else
-		snprintf(text, size, "a security module refuses it, or this process is in a chroot: pivot_root "
+		snprintf(text, size,
+		    "a security module refuses it, or this process is in a chroot: pivot_root "
 		    "in its place");
 }
 
 /* Why something that needs privileges was refused. */
 static void
-explain(const struct room *room, int error, const char *sysctl, const char *config, char *text, size_t size)
+explain(const struct room *room, int error, const char *sysctl, const char *config, char *text,
+    size_t size)
 {
 	const struct self *self = &room->self;
 	bool refused = error == -EPERM || error == -EACCES;
 
 	if (refused && !self->is_root)
-		snprintf(text, size, "an ordinary user: start as root, or see namespace_user");
+		snprintf(text, size, "an ordinary user: start as root%s",
+		    room->kernel.namespaces[CHECK_NS_USER].error ? ", or see namespace_user" : "");
 	else if (refused && !has(self, CAP_SYS_ADMIN))
-		snprintf(text, size, "CAP_SYS_ADMIN is missing: start with it, as docker does by --cap-add "
+		snprintf(text, size,
+		    "CAP_SYS_ADMIN is missing: start with it, as docker does by --cap-add "
 		    "SYS_ADMIN");
 	else if ((refused || error == -ENOSYS) && self->filtered)
-		snprintf(text, size, "a seccomp filter is on this process%s: start it without, as docker does by "
-		    "--security-opt seccomp=unconfined", self->container ? ", the container's" : "");
+		snprintf(text, size,
+		    "a seccomp filter is on this process%s: start it without, as docker does by "
+		    "--security-opt seccomp=unconfined",
+		    self->container ? ", the container's" : "");
 	else if (refused && self->confined)
-		snprintf(text, size, "AppArmor's profile %s may refuse it: start unconfined, as docker does by "
-		    "--security-opt apparmor=unconfined", self->label);
+		snprintf(text, size,
+		    "AppArmor's profile %s may refuse it: start unconfined, as docker does by "
+		    "--security-opt apparmor=unconfined",
+		    self->label);
 	else if (error == -ENOSPC && sysctl)
 		snprintf(text, size, "there are as many as allowed: raise %s", sysctl);
 	else if (error == -ENOSYS)
-		snprintf(text, size, "the kernel is too old: Linux %s or later", room->kernel.needed_since);
+		snprintf(text, size, "the kernel is too old: Linux %s or later",
+		    room->kernel.needed_since);
 	else if (error == -EINVAL && config && *config)
 		snprintf(text, size, "the kernel has none: it needs %s", config);
 	else if (error == -ETIMEDOUT)
 		snprintf(text, size, "it hung, and was killed: see the kernel's log");
 	else if (error == CHECK_UNTRIED)
 		snprintf(text, size, "what comes before it has failed");
+	else if (refused && self->one_uid)
+		snprintf(text, size, "see uids");
 	else if (refused)
 		snprintf(text, size, "a security module refuses it: see the kernel's log");
 	else
@@ -275,7 +311,8 @@ failure(const struct check_tried *tried, char *text, size_t size)
 {
 	bool step = tried->step && tried->error != CHECK_UNTRIED;
 
-	snprintf(text, size, "%s%s%s", step ? tried->step : "", step ? ": " : "", reason(tried->error));
+	snprintf(
+	    text, size, "%s%s%s", step ? tried->step : "", step ? ": " : "", reason(tried->error));
 	return text;
 }
 
@@ -286,12 +323,19 @@ say_tried(struct room *room, const char *name, const struct check_tried *tried, 
 	char why[256], failed[80];
 
 	if (!tried->error) {
-		say(room->check, name, CHECK_OK, "%s%s%s", what, *what && tried->in_userns ? ", " : "",
+		say(room->check, name, CHECK_OK, "%s%s%s", what,
+		    *what && tried->in_userns ? ", " : "",
 		    tried->in_userns ? "within a user namespace" : "");
 		return;
 	}
-	explain(room, tried->error, sysctl, config, why, sizeof(why));
-	say(room->check, name, CHECK_MISSING, "%s: %s", failure(tried, failed, sizeof(failed)), why);
+	if (tried->error == -EINVAL && tried->step == check_step_private)
+		snprintf(why, sizeof(why),
+		    "the root directory is no mount point (chroot?): start by pivot_root, or "
+		    "mount --bind it onto itself before");
+	else
+		explain(room, tried->error, sysctl, config, why, sizeof(why));
+	say(room->check, name, CHECK_MISSING, "%s: %s", failure(tried, failed, sizeof(failed)),
+	    why);
 }
 
 /* Root's sandboxes do without: the uids of the host are not taken from them then. */
@@ -304,13 +348,18 @@ say_userns(struct room *room)
 	char why[256], failed[80];
 
 	if (room->options->no_userns) {
-		say(room->check, "namespace_user", CHECK_DEGRADED, "turned off by --no-userns: leave that out");
+		say(room->check, "namespace_user", CHECK_DEGRADED,
+		    "turned off by --no-userns: leave that out");
 	} else if (tried->error) {
 		explain_userns(room, tried->error, why, sizeof(why));
-		say(room->check, "namespace_user", status, "%s: %s", failure(tried, failed, sizeof(failed)), why);
+		say(room->check, "namespace_user", status, "%s: %s",
+		    failure(tried, failed, sizeof(failed)), why);
+	} else if (trial->opened && !trial->facts.userns && !room->self.has_proc) {
+		say(room->check, "namespace_user", status,
+		    "uids are mapped by /proc: see proc_host");
 	} else if (trial->opened && !trial->facts.userns) {
-		say(room->check, "namespace_user", status, "one can be made, but not with uids of a sandbox: %s",
-		    trial->facts.userns_why);
+		say(room->check, "namespace_user", status,
+		    "one can be made, but not with uids of a sandbox: %s", trial->facts.userns_why);
 	} else {
 		say(room->check, "namespace_user", CHECK_OK, "%s", "");
 	}
@@ -326,9 +375,12 @@ say_cgroup_namespace(struct room *room)
 		say_tried(room, "namespace_cgroup", tried, "", NULL, NULL);
 		return;
 	}
-	explain(room, tried->error, "user.max_cgroup_namespaces", "CONFIG_CGROUPS", why, sizeof(why));
-	say(room->check, "namespace_cgroup", CHECK_DEGRADED, "sandboxes see the names of the host's cgroups: "
-	    "%s: %s", failure(tried, failed, sizeof(failed)), why);
+	explain(
+	    room, tried->error, "user.max_cgroup_namespaces", "CONFIG_CGROUPS", why, sizeof(why));
+	say(room->check, "namespace_cgroup", CHECK_DEGRADED,
+	    "sandboxes see the names of the host's cgroups: "
+	    "%s: %s",
+	    failure(tried, failed, sizeof(failed)), why);
 }
 
 static void
@@ -340,12 +392,28 @@ say_namespaces(struct room *room)
 		if (i == CHECK_NS_CGROUP)
 			say_cgroup_namespace(room);
 		else if (i != CHECK_NS_USER)
-			say_tried(room, text->name, &room->kernel.namespaces[i], text->what, text->sysctl,
-			    text->config);
+			say_tried(room, text->name, &room->kernel.namespaces[i], "",
+			    text->sysctl, text->config);
 	}
 }
 
-/* --- the file system ------------------------------------------------------------------------------- */
+/* --- the file system --- */
+
+/* All mounts are tried in one pair of namespaces: without it the line of that one says more. */
+static void
+say_mount(
+    struct room *room, const char *name, enum check_mount id, const char *what, const char *config)
+{
+	const struct check_tried *tried = &room->kernel.mounts[id];
+	const struct check_tried *namespaces = room->kernel.namespaces;
+
+	if (tried->error && namespaces[CHECK_NS_MOUNT].error)
+		say(room->check, name, CHECK_MISSING, "not tried: see namespace_mount");
+	else if (tried->error && namespaces[CHECK_NS_PID].error)
+		say(room->check, name, CHECK_MISSING, "not tried: see namespace_pid");
+	else
+		say_tried(room, name, tried, what, NULL, config);
+}
 
 /* In a user namespace a /proc that is partly covered (a container's) lets no new one be made. */
 static void
@@ -353,11 +421,15 @@ say_proc(struct room *room)
 {
 	const struct check_tried *tried = &room->kernel.mounts[CHECK_PROC];
 
-	if (tried->error == -EPERM && tried->in_userns && tried->step && !strcmp(tried->step, "fsmount"))
-		say(room->check, "proc", CHECK_MISSING, "fsmount: %s: the container covers parts of /proc: "
-		    "start as root, or as docker does by --security-opt systempaths=unconfined", reason(-EPERM));
+	if (tried->error == -EPERM && tried->in_userns && tried->step &&
+	    !strcmp(tried->step, "fsmount"))
+		say(room->check, "proc", CHECK_MISSING,
+		    "fsmount: %s: the container covers parts of /proc: "
+		    "start as root, or as docker does by --security-opt systempaths=unconfined",
+		    reason(-EPERM));
 	else
-		say_tried(room, "proc", tried, "a new one, of a sandbox's own processes", NULL, "CONFIG_PROC_FS");
+		say_mount(room, "proc", CHECK_PROC, "a new one, of a sandbox's own processes",
+		    "CONFIG_PROC_FS");
 }
 
 /* Memory that is not limited is the host's. */
@@ -367,24 +439,28 @@ say_disk(struct room *room)
 	const struct check_tried *tried = &room->kernel.mounts[CHECK_DISK];
 
 	if (tried->error == -EFBIG)
-		say(room->check, "limit_disk", CHECK_MISSING, "a tmpfs takes more than its size: the kernel needs "
+		say(room->check, "limit_disk", CHECK_MISSING,
+		    "a tmpfs takes more than its size: the kernel needs "
 		    "CONFIG_SHMEM");
 	else
-		say_tried(room, "limit_disk", tried, "by the size of a tmpfs", NULL, NULL);
+		say_mount(room, "limit_disk", CHECK_DISK, "by the size of a tmpfs", NULL);
 }
 
 static void
 say_mounts(struct room *room)
 {
-	const struct check_tried *mounts = room->kernel.mounts;
-
-	say_tried(room, "tmpfs", &mounts[CHECK_TMPFS], "", NULL, "CONFIG_TMPFS");
-	say_tried(room, "bind", &mounts[CHECK_BIND], "read-only", NULL, NULL);
+	if (room->self.has_proc)
+		say(room->check, "proc_host", CHECK_OK, "%s", "");
+	else
+		say(room->check, "proc_host", CHECK_MISSING,
+		    "there is no /proc here: mount -t proc proc /proc");
+	say_mount(room, "tmpfs", CHECK_TMPFS, "", "CONFIG_TMPFS");
+	say_mount(room, "bind", CHECK_BIND, "read-only", NULL);
 	say_proc(room);
-	say_tried(room, "pivot_root", &mounts[CHECK_PIVOT_ROOT], "", NULL, NULL);
+	say_mount(room, "pivot_root", CHECK_PIVOT_ROOT, "", NULL);
 }
 
-/* --- filters and rights ----------------------------------------------------------------------------- */
+/* --- filters and rights --- */
 
 static void
 say_filters(struct room *room)
@@ -393,35 +469,46 @@ say_filters(struct room *room)
 	struct check *check = room->check;
 
 	if (kernel->no_new_privs)
-		say(check, "no_new_privs", CHECK_MISSING, "%s: Linux 3.5 or later", reason(kernel->no_new_privs));
+		say(check, "no_new_privs", CHECK_MISSING, "%s: Linux 3.5 or later",
+		    reason(kernel->no_new_privs));
 	else
 		say(check, "no_new_privs", CHECK_OK, "%s", "");
 	if (kernel->seccomp == -EIO)
-		say(check, "seccomp", CHECK_MISSING, "a filter was taken, but it refuses nothing: another kernel, "
-		    "or none of an emulator's");
+		say(check, "seccomp", CHECK_MISSING,
+		    "a filter was taken, but it refuses nothing: use a "
+		    "kernel that is no emulation");
 	else if (kernel->seccomp)
-		say(check, "seccomp", CHECK_MISSING, "%s: the kernel needs CONFIG_SECCOMP_FILTER, and a container "
-		    "must not refuse seccomp()", reason(kernel->seccomp));
+		say(check, "seccomp", CHECK_MISSING,
+		    "%s: the kernel needs CONFIG_SECCOMP_FILTER, and a container "
+		    "must not refuse seccomp()",
+		    reason(kernel->seccomp));
+	else if (kernel->seccomp_kill == CHECK_UNTRIED)
+		say(check, "seccomp", CHECK_OK,
+		    "a call was refused; this build, for tests, kills for none");
 	else if (kernel->seccomp_kill)
-		say(check, "seccomp", CHECK_MISSING, "a filter refuses, but does not kill: Linux 4.14 or later");
+		say(check, "seccomp", CHECK_MISSING,
+		    "a filter refuses, but does not kill: Linux 4.14 or later");
 	else
-		say(check, "seccomp", CHECK_OK, "a call was refused, and one that kills has killed");
+		say(check, "seccomp", CHECK_OK,
+		    "a call was refused, and one that kills has killed");
 }
 
 /* What root's launcher needs, each found by taking it away. */
 static const struct capability {
+	const char *name;
 	unsigned number;
-	const char *name, *use;
-	bool without_userns;	/* only where sandboxes have no user namespace */
+	bool without_userns; /* only where sandboxes have no user namespace */
 } capabilities_needed[] = {
-	{ CAP_SYS_ADMIN, "SYS_ADMIN", "namespaces and mounts", false },
-	{ CAP_NET_ADMIN, "NET_ADMIN", "the loopback of a sandbox", false },
-	{ CAP_SYS_CHROOT, "SYS_CHROOT", "the server's empty root", false },
-	{ CAP_SETUID, "SETUID", "uids", false }, { CAP_SETGID, "SETGID", "gids", false },
-	{ CAP_CHOWN, "CHOWN", "files of a sandbox", false },
-	{ CAP_FOWNER, "FOWNER", "files of a sandbox", false },
-	{ CAP_DAC_OVERRIDE, "DAC_OVERRIDE", "files of a sandbox", false },
-	{ CAP_SETPCAP, "SETPCAP", "dropping rights", true }, { CAP_KILL, "KILL", "ending a tree", true },
+	{ "SYS_ADMIN", CAP_SYS_ADMIN, false },   /* namespaces, mounts */
+	{ "NET_ADMIN", CAP_NET_ADMIN, false },   /* the loopback of a sandbox */
+	{ "SYS_CHROOT", CAP_SYS_CHROOT, false }, /* the server's empty root */
+	{ "SETUID", CAP_SETUID, false },
+	{ "SETGID", CAP_SETGID, false },
+	{ "CHOWN", CAP_CHOWN, false }, /* this and the next two: files of a sandbox */
+	{ "FOWNER", CAP_FOWNER, false },
+	{ "DAC_OVERRIDE", CAP_DAC_OVERRIDE, false },
+	{ "SETPCAP", CAP_SETPCAP, true }, /* dropping rights */
+	{ "KILL", CAP_KILL, true },       /* ending what is left of a tree */
 };
 
 static void
@@ -433,7 +520,8 @@ say_capabilities(struct room *room)
 
 	if (!room->self.is_root) {
 		if (room->kernel.namespaces[CHECK_NS_USER].error)
-			say(room->check, "capabilities", CHECK_MISSING, "an ordinary user without user namespaces: "
+			say(room->check, "capabilities", CHECK_MISSING,
+			    "an ordinary user without user namespaces: "
 			    "start as root, or see namespace_user");
 		else
 			say(room->check, "capabilities", CHECK_OK, "those of a user namespace");
@@ -448,8 +536,10 @@ say_capabilities(struct room *room)
 			len += (size_t)n;
 	}
 	if (len)
-		say(room->check, "capabilities", CHECK_MISSING, "not there:%s: start with them, as docker does by "
-		    "--cap-add", missing);
+		say(room->check, "capabilities", CHECK_MISSING,
+		    "not there:%s: start with them, as docker does by "
+		    "--cap-add for each",
+		    missing);
 	else
 		say(room->check, "capabilities", CHECK_OK, "all that are needed");
 }
@@ -457,70 +547,117 @@ say_capabilities(struct room *room)
 static void
 say_uids(struct room *room)
 {
-	struct uid_block block;
+	const struct self *self = &room->self;
 
-	int error = uid_block_open(&block, 0, NULL);
-	if (error)
-		say(room->check, "uids", CHECK_MISSING, "no block of uids can be taken: %s: too many servers, or "
-		    "the network namespace refuses abstract sockets", strerror(-error));
-	else if (!block.one)
-		say(room->check, "uids", CHECK_OK, "each sandbox has its own, from %u", (unsigned)block.init);
-	else if (room->self.is_root)
-		say(room->check, "uids", CHECK_DEGRADED, "the user namespace that this runs in has too few: all "
+	if (self->uids_error)
+		say(room->check, "uids", CHECK_MISSING,
+		    "no block of uids can be taken: %s: too many servers run, or "
+		    "abstract sockets are refused",
+		    strerror(-self->uids_error));
+	else if (!self->one_uid)
+		say(room->check, "uids", CHECK_OK, "each sandbox has its own, from %u",
+		    self->first_uid);
+	else if (self->is_root)
+		say(room->check, "uids", CHECK_DEGRADED,
+		    "the user namespace that this runs in has too few, all "
 		    "sandboxes share one: give it 4,096 or more (/etc/subuid)");
 	else
-		say(room->check, "uids", CHECK_DEGRADED, "an ordinary user has one, which all sandboxes share with "
+		say(room->check, "uids", CHECK_DEGRADED,
+		    "an ordinary user has one, which all sandboxes share with "
 		    "their pid 1 and with you: start as root");
-	if (!error)
-		uid_block_close(&block);
 }
 
-/* --- limits ------------------------------------------------------------------------------------------- */
+/* --- limits --- */
 
-/* `why` is empty where the whole of cgroups is not there: then that is why. */
+/* Where there are no cgroups at all, one line says why. */
 static void
 say_limit(struct room *room, const char *name, bool is_there, const char *ok, const char *why,
     const char *instead)
 {
 	if (is_there)
 		say(room->check, name, CHECK_OK, "%s", ok);
+	else if (room->cgroup.kind == CGROUP_NONE)
+		say(room->check, name, CHECK_DEGRADED, "%s: see cgroup", instead);
 	else
-		say(room->check, name, CHECK_DEGRADED, "%s: %s", instead, *why ? why :
-		    *room->cgroup.memory_why ? room->cgroup.memory_why : "see cgroup");
+		say(room->check, name, CHECK_DEGRADED, "%s: %s", instead,
+		    *why ? why : "see limit_mem");
+}
+
+static bool
+read_only(const char *path)
+{
+	struct statvfs stat;
+
+	return !statvfs(path, &stat) && stat.f_flag & ST_RDONLY;
+}
+
+static bool
+cgroups_are_read_only(void)
+{
+	return read_only("/sys/fs/cgroup/memory") || read_only("/sys/fs/cgroup");
 }
 
 static void
-say_cgroups(struct room *room)
+say_cgroup(struct room *room)
 {
 	const struct cgroup_facts *facts = &room->cgroup;
 
-	if (facts->kind == CGROUP_NONE)
-		say(room->check, "cgroup", CHECK_DEGRADED, "none that can be used: %s", *facts->memory_why ?
-		    facts->memory_why : "see the kernel's log");
+	if (facts->kind == CGROUP_V2)
+		say(room->check, "cgroup", CHECK_OK, "version 2");
+	else if (facts->kind == CGROUP_V1)
+		say(room->check, "cgroup", CHECK_OK, "version 1%s",
+		    facts->hybrid ? ", beside an unused version 2" : "");
+	else if (room->options->no_cgroup)
+		say(room->check, "cgroup", CHECK_DEGRADED,
+		    "turned off by --no-cgroup: leave that out");
+	else if (!room->self.has_proc)
+		say(room->check, "cgroup", CHECK_DEGRADED,
+		    "they are found by /proc: see proc_host");
+	else if (cgroups_are_read_only())
+		say(room->check, "cgroup", CHECK_DEGRADED,
+		    "none that can be used: /sys/fs/cgroup is read-only: give "
+		    "the container CAP_SYS_ADMIN, or mount it writable");
 	else
-		say(room->check, "cgroup", CHECK_OK, "%s", facts->kind == CGROUP_V2 ? "version 2" :
-		    facts->hybrid ? "version 1, beside an unused version 2" : "version 1");
+		say(room->check, "cgroup", CHECK_DEGRADED, "none that can be used: %s",
+		    *facts->memory_why  ? facts->memory_why :
+			*facts->cpu_why ? facts->cpu_why :
+					  "see the kernel's log");
 	if (facts->memory && facts->cpu)
 		say(room->check, "accounting", CHECK_OK, "cgroup");
 	else
-		say(room->check, "accounting", CHECK_DEGRADED, "rlimit: limits are per process, and figures are "
-		    "sampled from /proc: see cgroup, limit_mem and limit_time");
+		say(room->check, "accounting", CHECK_DEGRADED,
+		    "rlimit: limits are per process, and figures are "
+		    "sampled from /proc: see %s",
+		    facts->kind == CGROUP_NONE ? "cgroup" :
+			facts->memory          ? "limit_time" :
+						 "limit_mem");
+}
+
+static void
+say_cgroup_limits(struct room *room)
+{
+	const struct cgroup_facts *facts = &room->cgroup;
+	struct sysinfo info;
+
 	say_limit(room, "limit_time", facts->cpu, "of the whole tree", facts->cpu_why,
-	    "short-lived processes can be missed");
+	    "processes that live less than 20 ms can be missed");
 	say_limit(room, "limit_mem", facts->memory, "of the whole tree", facts->memory_why,
 	    "of each process by itself (RLIMIT_AS)");
-	say_limit(room, "limit_swap", facts->swap, "counts as memory", facts->swap_why,
-	    "swap is not limited");
+	if (!sysinfo(&info) && !info.totalswap)
+		say(room->check, "limit_swap", CHECK_OK, "there is no swap");
+	else
+		say_limit(room, "limit_swap", facts->swap, "counts as memory", facts->swap_why,
+		    "swap is not limited");
 	say_limit(room, "limit_procs", facts->pids, "of the whole tree", facts->pids_why,
-	    "by uid (RLIMIT_NPROC)");
+	    "counted by uid (RLIMIT_NPROC)");
 	if (facts->peak && *facts->peak_why)
 		say(room->check, "mem_peak", CHECK_DEGRADED, "%s", facts->peak_why);
 	else
 		say_limit(room, "mem_peak", facts->peak, "the kernel's figure", facts->peak_why,
 		    "the largest that was sampled");
 	say_limit(room, "oom_kills", facts->oom_count, "counted by the kernel",
-	    facts->memory ? "the kernel does not count them by group: Linux 4.13 or later" : facts->memory_why,
-	    "a run over its memory may be called signaled or exited");
+	    facts->memory ? "the kernel counts none by group: Linux 4.13 or later" : "",
+	    "a run over its memory can be told as signaled or exited");
 }
 
 static void
@@ -533,31 +670,38 @@ say_rlimits(struct room *room)
 	} rows[] = {
 		{ "limit_fsize", "LimitFSIZE=, ulimit -f", "KB", CHECK_FSIZE, LIMIT_FSIZE },
 		{ "limit_stack", "LimitSTACK=, ulimit -s", "KB", CHECK_STACK, LIMIT_STACK },
-		{ "limit_nofile", "LimitNOFILE=, ulimit -n", "descriptors", CHECK_NOFILE, LIMIT_NOFILE },
+		{ "limit_nofile", "LimitNOFILE=, ulimit -n", "descriptors", CHECK_NOFILE,
+		    LIMIT_NOFILE },
 	};
 	struct rlimit files = { 0, 0 };
 
 	(void)getrlimit(RLIMIT_NOFILE, &files);
-	uint64_t most = room->trial.opened ? room->trial.facts.nofile_max : (uint64_t)files.rlim_max;
+	uint64_t most =
+	    room->trial.opened ? room->trial.facts.nofile_max : (uint64_t)files.rlim_max;
 	for (size_t i = 0; i < LEN(rows); i++) {
 		int error = room->kernel.rlimits[rows[i].id];
 		bool is_files = rows[i].id == CHECK_NOFILE;
 		if (error)
-			say(room->check, rows[i].name, CHECK_MISSING, "the default of %llu %s cannot be set: %s: raise "
-			    "the hard limit (%s)", (unsigned long long)limit_fields[rows[i].limit].standard,
-			    rows[i].unit, reason(error), rows[i].flag);
+			say(room->check, rows[i].name, CHECK_MISSING,
+			    "the default of %llu %s cannot be set: %s: raise "
+			    "the hard limit (%s)",
+			    (unsigned long long)limit_fields[rows[i].limit].standard, rows[i].unit,
+			    reason(error), rows[i].flag);
 		else if (is_files && most < NOFILE_WANTED)
-			say(room->check, rows[i].name, CHECK_DEGRADED, "no more than %llu can be set, which is little "
-			    "for a server: raise the hard limit (%s), or start with CAP_SYS_RESOURCE",
+			say(room->check, rows[i].name, CHECK_DEGRADED,
+			    "no more than %llu can be set, which is little "
+			    "for a server: raise the hard limit (%s), or start with "
+			    "CAP_SYS_RESOURCE",
 			    (unsigned long long)most, rows[i].flag);
 		else if (is_files)
-			say(room->check, rows[i].name, CHECK_OK, "up to %llu", (unsigned long long)most);
+			say(room->check, rows[i].name, CHECK_OK, "up to %llu",
+			    (unsigned long long)most);
 		else
 			say(room->check, rows[i].name, CHECK_OK, "%s", "");
 	}
 }
 
-/* --- the machine -------------------------------------------------------------------------------------- */
+/* --- the machine --- */
 
 static void
 say_kernel(struct room *room)
@@ -567,14 +711,19 @@ say_kernel(struct room *room)
 
 	(void)uname(&name);
 	if (!kernel->missing_call)
-		say(room->check, "kernel", CHECK_OK, "Linux %.60s, %.20s", name.release, name.machine);
+		say(room->check, "kernel", CHECK_OK, "Linux %.60s, %.20s", name.release,
+		    name.machine);
 	else if (room->self.filtered)
-		say(room->check, "kernel", CHECK_MISSING, "Linux %.60s has no %s here: if it is not older than %s, a "
-		    "seccomp filter on this process hides the call: start it without, as docker does by "
-		    "--security-opt seccomp=unconfined", name.release, kernel->missing_call, kernel->missing_since);
+		say(room->check, "kernel", CHECK_MISSING,
+		    "Linux %.60s has no %s here: if it is not older than %s, a "
+		    "seccomp filter on this process hides the call: start it without, as docker "
+		    "does by "
+		    "--security-opt seccomp=unconfined",
+		    name.release, kernel->missing_call, kernel->missing_since);
 	else
-		say(room->check, "kernel", CHECK_MISSING, "Linux %.60s has no %s: Linux %s or later", name.release,
-		    kernel->missing_call, kernel->needed_since);
+		say(room->check, "kernel", CHECK_MISSING,
+		    "Linux %.60s has no %s: Linux %s or later", name.release, kernel->missing_call,
+		    kernel->needed_since);
 }
 
 static void
@@ -587,26 +736,29 @@ say_machine(struct room *room)
 	if (cores > 0)
 		say(room->check, "cores", CHECK_OK, "%d", cores);
 	else
-		say(room->check, "cores", CHECK_DEGRADED, "they cannot be counted, and 1 is assumed: allow "
+		say(room->check, "cores", CHECK_DEGRADED,
+		    "they cannot be counted, and 1 is assumed: allow "
 		    "sched_getaffinity()");
 	if (sysinfo(&info)) {
-		say(room->check, "memory", CHECK_DEGRADED, "it cannot be told how much there is: %s: allow sysinfo()",
-		    strerror(errno));
+		say(room->check, "memory", CHECK_DEGRADED,
+		    "it cannot be told how much there is: %s: allow sysinfo()", strerror(errno));
 		return;
 	}
 	uint64_t kb = (uint64_t)info.totalram * info.mem_unit / 1024;
 	uint64_t swap_kb = (uint64_t)info.totalswap * info.mem_unit / 1024;
 	uint64_t standard = limit_fields[LIMIT_MEM].standard;
 	if (kb < standard)
-		say(room->check, "memory", CHECK_DEGRADED, "%llu MB, less than the %llu MB that a run may have by "
-		    "default: the host can run short before a run is at its limit: serve with --max-mem",
+		say(room->check, "memory", CHECK_DEGRADED,
+		    "%llu MB, less than the %llu MB that a run may have by "
+		    "default: the host can run short before a run is at its limit: serve with "
+		    "--max-mem",
 		    (unsigned long long)kb / 1024, (unsigned long long)standard / 1024);
 	else
-		say(room->check, "memory", CHECK_OK, "%llu MB, and %llu MB of swap", (unsigned long long)kb / 1024,
-		    (unsigned long long)swap_kb / 1024);
+		say(room->check, "memory", CHECK_OK, "%llu MB, and %llu MB of swap",
+		    (unsigned long long)kb / 1024, (unsigned long long)swap_kb / 1024);
 }
 
-/* --- a whole sandbox ---------------------------------------------------------------------------------- */
+/* --- a whole sandbox --- */
 
 /* What is done about a step that failed, where no other line has said it. */
 static void
@@ -614,8 +766,9 @@ explain_sandbox(const struct room *room, const char *step, int error, char *text
 {
 	const struct check *check = room->check;
 
-	if (error == -ENOENT && !strcmp(step, "open /proc")) {
-		snprintf(text, size, "mount -t proc proc /proc");
+	if (error == -ENOENT && room->options->rootfs &&
+	    !strcmp(step, "open the root file system")) {
+		snprintf(text, size, "give a directory that exists to --rootfs");
 		return;
 	}
 	for (size_t i = 0; i < check->len; i++)
@@ -646,9 +799,10 @@ say_sandbox(struct room *room)
 	else if (result->verdict == VERDICT_INTERNAL)
 		say_failed(room, "sandbox", result->step, -result->error);
 	else if (result->verdict != VERDICT_EXITED || result->exit_code)
-		say(room->check, "sandbox", CHECK_MISSING, "its root cannot be entered by its user: %s, exit code %d, "
-		    "signal %d: see the kernel's log", result_status(result->verdict), result->exit_code,
-		    result->signal);
+		say(room->check, "sandbox", CHECK_MISSING,
+		    "its root cannot be entered by its user: %s, exit code %d, "
+		    "signal %d: see the kernel's log",
+		    result_status(result->verdict), result->exit_code, result->signal);
 	else
 		say(room->check, "sandbox", CHECK_OK, "one was made, in %.1f ms",
 		    (double)result->usage.wall_ns / 1e6);
@@ -661,25 +815,28 @@ say_command(struct room *room)
 	const struct check_trial *trial = &room->trial;
 	const struct message_result *result = &trial->command;
 
-	if (!trial->has_command && !trial->has_sandbox)
+	if (!trial->has_sandbox || trial->sandbox.verdict != VERDICT_EXITED)
 		say(room->check, "command", CHECK_MISSING, "not tried: see sandbox");
 	else if (!trial->has_command)
-		say_failed(room, "command", trial->error ? trial->step : "make a sandbox", trial->error ?
-		    trial->error : -EIO);
+		say_failed(room, "command", trial->step, trial->error);
 	else if (result->verdict == VERDICT_EXEC_FAILED)
-		say(room->check, "command", CHECK_DEGRADED, "`true` cannot be started: %s: if there are no "
-		    "programs on this host, give a directory that has them by --rootfs", strerror(result->error));
+		say(room->check, "command", CHECK_DEGRADED,
+		    "`true` cannot be started: %s: if there are no "
+		    "programs on this host, give a directory that has them by --rootfs",
+		    strerror(result->error));
 	else if (result->verdict == VERDICT_INTERNAL)
 		say_failed(room, "command", result->step, -result->error);
 	else if (result->verdict != VERDICT_EXITED || result->exit_code)
-		say(room->check, "command", CHECK_MISSING, "`true` ended as %s, exit code %d, signal %d: see the "
-		    "kernel's log", result_status(result->verdict), result->exit_code, result->signal);
+		say(room->check, "command", CHECK_MISSING,
+		    "`true` ended as %s, exit code %d, signal %d: see the "
+		    "kernel's log",
+		    result_status(result->verdict), result->exit_code, result->signal);
 	else
-		say(room->check, "command", CHECK_OK, "`true` took %.1f ms of CPU time and %llu KB",
-		    (double)result->usage.cpu_ns / 1e6, (unsigned long long)result->usage.mem_kb);
+		say(room->check, "command", CHECK_OK, "`true` took %.1f ms of CPU time",
+		    (double)result->usage.cpu_ns / 1e6);
 }
 
-/* --- what is around us -------------------------------------------------------------------------------- */
+/* --- what is around us --- */
 
 static void
 add_word(char *text, size_t size, const char *word)
@@ -687,14 +844,6 @@ add_word(char *text, size_t size, const char *word)
 	size_t len = strlen(text);
 
 	snprintf(text + len, size - len, "%s%s", len ? ", " : "", word);
-}
-
-static bool
-read_only(const char *path)
-{
-	struct statvfs stat;
-
-	return !statvfs(path, &stat) && stat.f_flag & ST_RDONLY;
 }
 
 /* Mounts below /proc: a container's maker covers what tells of the host. */
@@ -707,7 +856,8 @@ proc_is_covered(void)
 
 	while (file && !covered && fgets(line, sizeof(line), file)) {
 		const char *place = strchr(line, ' ');
-		covered = place && !strncmp(place, " /proc/", 7) && strncmp(place, " /proc/sys/fs/binfmt_misc", 25);
+		covered = place && !strncmp(place, " /proc/", 7) &&
+		    strncmp(place, " /proc/sys/fs/binfmt_misc", 25);
 	}
 	if (file)
 		fclose(file);
@@ -719,37 +869,40 @@ static void
 say_container(struct room *room)
 {
 	const struct self *self = &room->self;
-	char withheld[160] = "", cure[200] = "";
+	char found[160] = "", cure[200] = "";
 
 	if (!self->container) {
 		say(room->check, "container", CHECK_OK, "none");
 		return;
 	}
 	if (self->filtered) {
-		add_word(withheld, sizeof(withheld), "a seccomp filter");
+		add_word(found, sizeof(found), "a seccomp filter is on");
 		add_word(cure, sizeof(cure), "--security-opt seccomp=unconfined");
 	}
 	if (self->confined) {
-		add_word(withheld, sizeof(withheld), "an AppArmor profile");
+		add_word(found, sizeof(found), "an AppArmor profile is on");
 		add_word(cure, sizeof(cure), "--security-opt apparmor=unconfined");
 	}
-	if (!has(self, CAP_SYS_ADMIN) || !has(self, CAP_NET_ADMIN)) {
-		add_word(withheld, sizeof(withheld), "capabilities");
+	if (self->is_root && (!has(self, CAP_SYS_ADMIN) || !has(self, CAP_NET_ADMIN))) {
+		add_word(found, sizeof(found), "capabilities are withheld");
 		add_word(cure, sizeof(cure), "--cap-add SYS_ADMIN --cap-add NET_ADMIN");
 	}
 	if (proc_is_covered()) {
-		add_word(withheld, sizeof(withheld), "parts of /proc");
-		add_word(cure, sizeof(cure), "--security-opt systempaths=unconfined");
+		add_word(found, sizeof(found), "parts of /proc are covered");
+		if (room->kernel.mounts[CHECK_PROC].error)
+			add_word(cure, sizeof(cure), "--security-opt systempaths=unconfined");
 	}
-	if (read_only("/sys/fs/cgroup") || read_only("/sys/fs/cgroup/memory"))
-		add_word(withheld, sizeof(withheld), "writing to cgroups");
+	if (cgroups_are_read_only())
+		add_word(found, sizeof(found), "cgroups are read-only");
 	const char *place = self->pid_host ? ", in the host's pid namespace" : "";
-	if (!*withheld || room->check->status == CHECK_OK)
-		say(room->check, "container", CHECK_OK, "%s%s%s%s", self->container, place,
-		    *withheld ? "; it has or withholds, without harm: " : "", withheld);
+	if (!*found || room->check->status == CHECK_OK)
+		say(room->check, "container", CHECK_OK, "%s%s%s%s%s", self->container, place,
+		    *found ? ": " : "", found, *found ? ", which does no harm" : "");
 	else
-		say(room->check, "container", CHECK_DEGRADED, "%s%s has or withholds: %s: see the lines that are not "
-		    "ok%s%s", self->container, place, withheld, *cure ? "; docker allows it by " : "", cure);
+		say(room->check, "container", CHECK_DEGRADED,
+		    "%s%s: %s, which may be behind the lines that are not "
+		    "ok%s%s",
+		    self->container, place, found, *cure ? ": docker changes it by " : "", cure);
 }
 
 static void
@@ -758,14 +911,15 @@ say_apparmor(struct room *room)
 	const struct self *self = &room->self;
 
 	if (self->confined && room->check->status == CHECK_MISSING)
-		say(room->check, "apparmor", CHECK_DEGRADED, "confined by %s, which may be behind what is missing: "
-		    "start unconfined", self->label);
+		say(room->check, "apparmor", CHECK_DEGRADED,
+		    "confined by %s, which may be behind what is missing: "
+		    "start unconfined",
+		    self->label);
 	else
-		say(room->check, "apparmor", CHECK_OK, "%s", !*self->label ? "none" : self->confined ?
-		    self->label : self->label);
+		say(room->check, "apparmor", CHECK_OK, "%s", *self->label ? self->label : "none");
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------- */
+/* --- all of it --- */
 
 void
 check_facts(struct check *check, const struct options *options)
@@ -773,7 +927,7 @@ check_facts(struct check *check, const struct options *options)
 	struct room room = { .check = check, .options = options };
 
 	memset(check, 0, sizeof(*check));
-	(void)signal(SIGCHLD, SIG_DFL);		/* ignored, no child could be waited for */
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, no child could be waited for */
 	find_self(&room.self);
 	check_kernel(&room.kernel);
 	check_trial(&room.trial, options);
@@ -787,7 +941,8 @@ check_facts(struct check *check, const struct options *options)
 	say_filters(&room);
 	say_capabilities(&room);
 	say_uids(&room);
-	say_cgroups(&room);
+	say_cgroup(&room);
+	say_cgroup_limits(&room);
 	say_disk(&room);
 	say_rlimits(&room);
 	say_machine(&room);
@@ -840,10 +995,12 @@ check_run(const struct options *options)
 	} else {
 		write_lines(&text, &check);
 	}
-	bool failed = text.failed || fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout);
+	bool failed =
+	    text.failed || fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout);
 	buf_free(&text);
 	if (failed) {
-		fprintf(stderr, "opensandbox: cannot write: %s\n", strerror(errno ? errno : ENOMEM));
+		fprintf(
+		    stderr, "opensandbox: cannot write: %s\n", strerror(errno ? errno : ENOMEM));
 		return CHECK_MISSING;
 	}
 	return (int)check.status;

@@ -1,10 +1,13 @@
-/* check_kernel.c - what the kernel and those who set it up let us do: namespaces, mounts, filters, rlimits
+/* check_kernel.c - what the kernel and those who set it up let us do: namespaces, mounts, filters,
+ * rlimits
  *
- * Everything is done once for real, in a child with a deadline. The child has the namespaces that it tries, so that what it
- * does ends with it. Where something is refused to us as we are, it is tried again inside a user namespace. Answers come back
- * through shared memory. Between clone and exit: no malloc, no stdio, no locks. */
+ * Everything is done once for real, in a child with a deadline. The child has the namespaces that
+ * it tries, so that what it does ends with it. Where something is refused to us as we are, it is
+ * tried again inside a user namespace. Answers come back through shared memory. Between clone and
+ * exit: no malloc, no stdio, no locks. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/mount.h>
 #include <net/if.h>
 #include <poll.h>
@@ -31,6 +34,11 @@
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
+#ifdef __aarch64__
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#else
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#endif
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
 #endif
@@ -40,15 +48,17 @@
 
 enum {
 	CHILD_SECONDS = 5,
-	DYING_MS = 2000,		/* after SIGKILL: one that sleeps in the kernel is left */
+	DYING_MS = 2000, /* after SIGKILL: one that sleeps in the kernel is left */
 	DISK_BYTES = 64 << 10,
-	FSIZE_BYTES = 4096,
+	FSIZE_BYTES = 256,
 	NOFILE_TRIED = 64,
 };
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
-/* --- children ----------------------------------------------------------------------------------- */
+const char check_step_private[] = "make the root mount private";
+
+/* --- children --- */
 
 /* Waits until every holder of the pipe's other end is gone. */
 static bool
@@ -94,7 +104,8 @@ check_child(unsigned long namespaces, void (*run)(void *), void *argument, int s
 
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
-	pid_t pid = namespaces ? (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, 0, 0, 0, 0) : fork();
+	pid_t pid =
+	    namespaces ? (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, 0, 0, 0, 0) : fork();
 	if (pid == 0) {
 		close(ends[0]);
 		run(argument);
@@ -134,10 +145,10 @@ check_unshare(void *memory, size_t size)
 		(void)munmap(memory, size);
 }
 
-/* --- system calls ------------------------------------------------------------------------------- */
+/* --- system calls --- */
 
-/* The newest calls that sandboxes are made with. The last one says which kernel is needed. (close_range is used too, and done
- * without.) */
+/* The newest calls that sandboxes are made with. The last one says which kernel is needed.
+ * (close_range is used too, and done without.) */
 static const struct call {
 	long number;
 	const char *name, *since;
@@ -155,8 +166,8 @@ static const struct call {
 	{ SYS_mount_setattr, "mount_setattr", "5.12" },
 };
 
-/* All bits set is no valid argument of any of them: a kernel that has the call refuses the flags, the descriptor or the address,
- * and does nothing. */
+/* All bits set is no valid argument of any of them: a kernel that has the call refuses the flags,
+ * the descriptor or the address, and does nothing. */
 static void
 try_calls(void *argument)
 {
@@ -171,7 +182,7 @@ try_calls(void *argument)
 	}
 }
 
-/* --- namespaces --------------------------------------------------------------------------------- */
+/* --- namespaces --- */
 
 static void
 write_own(const char *path, const char *text)
@@ -201,18 +212,19 @@ map_own_id(const char *path, unsigned id)
 	write_own(path, text);
 }
 
-struct try {
-	struct check_tried *tried;	/* shared */
+struct
+try {
+	struct check_tried *tried; /* shared */
 	size_t len;
-	uid_t uid;			/* outside, of who tries */
+	uid_t uid; /* outside, of who tries */
 	gid_t gid;
 	bool in_userns;
 	int (*run)(const char **step);
-	void (*run_all)(struct check_tried *);	/* in place of run: several results */
+	void (*run_all)(struct check_tried *); /* in place of run: several results */
 };
 
-/* In a new user namespace: without a map every right is there, but no id is, and no file can be made. A map that is refused
- * shows in what is tried next. */
+/* In a new user namespace: without a map every right is there, but no id is, and no file can be
+ * made. A map that is refused shows in what is tried next. */
 static void
 try_inside(void *argument)
 {
@@ -236,12 +248,14 @@ try_in(unsigned long namespaces, struct try *try, bool userns_works)
 	for (int round = 0; round < 2; round++) {
 		try->in_userns = round || namespaces & CLONE_NEWUSER;
 		for (size_t i = 0; i < try->len; i++)
-			try->tried[i] = (struct check_tried){ .error = CHECK_UNTRIED, .in_userns = try->in_userns };
-		int error = check_child(namespaces | (round ? CLONE_NEWUSER : 0), try_inside, try, CHILD_SECONDS,
-		    NULL);
+			try->tried[i] = (struct check_tried){ .error = CHECK_UNTRIED,
+				.in_userns = try->in_userns };
+		int error = check_child(
+		    namespaces | (round ? CLONE_NEWUSER : 0), try_inside, try, CHILD_SECONDS, NULL);
 		for (size_t i = 0; error && i < try->len; i++)
 			if (try->tried[i].error == CHECK_UNTRIED)
-				try->tried[i] = (struct check_tried){ error, try->in_userns, "clone" };
+				try->tried[i] =
+				    (struct check_tried){ error, try->in_userns, "clone" };
 		error = try->tried[0].error;
 		if (try->in_userns || !userns_works || (error != -EPERM && error != -EACCES))
 			return;
@@ -262,7 +276,8 @@ be_first(const char **step)
 	return getpid() == 1 ? 0 : -ESRCH;
 }
 
-/* A right that comes with the namespace is used: AppArmor may let the namespace be made, and take that away. */
+/* A right that comes with the namespace is used: AppArmor may let the namespace be made, and take
+ * that away. */
 static int
 set_host_name(const char **step)
 {
@@ -297,7 +312,7 @@ static const struct namespace_row {
 	[CHECK_NS_NET] = { CLONE_NEWNET, raise_loopback },
 };
 
-/* --- mounts ------------------------------------------------------------------------------------- */
+/* --- mounts --- */
 
 struct option {
 	const char *key, *value;
@@ -313,7 +328,8 @@ new_mount(const char *type, const struct option *options, size_t len, const char
 		return -errno;
 	*step = "fsconfig";
 	for (size_t i = 0; i < len; i++)
-		if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, options[i].key, options[i].value, 0))
+		if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, options[i].key,
+			options[i].value, 0))
 			return -errno;
 	if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		return -errno;
@@ -326,7 +342,7 @@ new_mount(const char *type, const struct option *options, size_t len, const char
 static int
 fill_disk(int tmpfs, const char **step)
 {
-	static const char zeros[4096];
+	static const char zeros[512];
 	size_t written = 0;
 
 	*step = "make a file";
@@ -383,7 +399,8 @@ mount_proc(const char **step)
 	return n == 1 && text[0] == '1' ? 0 : -EIO;
 }
 
-/* The new root: on any directory that is there. An initramfs cannot be pivoted away from, and is covered. */
+/* The new root: on any directory that is there. An initramfs cannot be pivoted away from, and is
+ * covered. */
 static int
 change_root(int tmpfs, const char **step)
 {
@@ -392,7 +409,8 @@ change_root(int tmpfs, const char **step)
 
 	*step = "move_mount";
 	for (size_t i = 0; i < LEN(places) && moved; i++)
-		moved = syscall(SYS_move_mount, tmpfs, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH);
+		moved = syscall(
+		    SYS_move_mount, tmpfs, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH);
 	if (moved || fchdir(tmpfs))
 		return -errno;
 	*step = "pivot_root";
@@ -414,7 +432,7 @@ try_mounts(struct check_tried *tried)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
 		for (size_t i = 0; i < CHECK_MOUNTS; i++) {
 			tried[i].error = -errno;
-			tried[i].step = "make the root mount private";
+			tried[i].step = check_step_private;
 		}
 		return;
 	}
@@ -428,11 +446,11 @@ try_mounts(struct check_tried *tried)
 		tried[CHECK_PIVOT_ROOT].error = change_root(tmpfs, &tried[CHECK_PIVOT_ROOT].step);
 }
 
-/* --- filters ------------------------------------------------------------------------------------ */
+/* --- filters --- */
 
 struct try_filter {
 	struct seccomp_program command, server;
-	int no_new_privs, seccomp;	/* shared */
+	int no_new_privs, seccomp; /* shared */
 };
 
 static int
@@ -453,7 +471,8 @@ try_filter(void *argument)
 		return;
 	if ((try->seccomp = seccomp_load(&try->command)))
 		return;
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER || !setns(-1, 0) || errno != EPERM)
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER || !setns(-1, 0) ||
+	    errno != EPERM)
 		try->seccomp = -EIO;
 }
 
@@ -466,6 +485,15 @@ try_killing_filter(void *argument)
 	if (set_no_new_privileges() || seccomp_load(&try->server))
 		_exit(1);
 	(void)setns(-1, 0);
+}
+
+/* A build with sanitizers has a server's filter that does not. */
+static bool
+kills(const struct seccomp_program *program)
+{
+	const struct seccomp_data call = { .nr = SYS_setns, .arch = NATIVE_ARCH };
+
+	return seccomp_evaluate(program, &call) == SECCOMP_RET_KILL_PROCESS;
 }
 
 static void
@@ -483,29 +511,33 @@ try_filters(struct check_kernel *kernel)
 	try->no_new_privs = CHECK_UNTRIED;
 	try->seccomp = error ? error : CHECK_UNTRIED;
 	int died = check_child(0, try_filter, try, CHILD_SECONDS, NULL);
-	kernel->no_new_privs = try->no_new_privs == CHECK_UNTRIED && died ? died : try->no_new_privs;
+	kernel->no_new_privs =
+	    try->no_new_privs == CHECK_UNTRIED && died ? died : try->no_new_privs;
 	kernel->seccomp = try->seccomp == CHECK_UNTRIED && died ? died : try->seccomp;
 	kernel->seccomp_kill = CHECK_UNTRIED;
-	if (!kernel->seccomp) {
+	if (!kernel->seccomp && kills(&try->server)) {
 		died = check_child(0, try_killing_filter, try, CHILD_SECONDS, &signal);
 		kernel->seccomp_kill = signal == SIGSYS ? 0 : died ? died : -EIO;
 	}
 	check_unshare(try, sizeof(*try));
 }
 
-/* --- rlimits ------------------------------------------------------------------------------------ */
+/* --- rlimits --- */
 
+/* prlimit64: what glibc calls a resource is an enum of its own. */
 static int
-limit(int resource, rlim_t soft, rlim_t hard)
+limit(int resource, uint64_t soft, uint64_t hard)
 {
-	struct rlimit limit = { soft, hard }, old;
+	struct {
+		uint64_t soft, hard;
+	} set = { soft, hard }, old;
 
-	if (!setrlimit(resource, &limit))
+	if (!syscall(SYS_prlimit64, 0, resource, &set, NULL))
 		return 0;
-	if (errno != EPERM || getrlimit(resource, &old) || soft > old.rlim_max)
+	if (errno != EPERM || syscall(SYS_prlimit64, 0, resource, NULL, &old) || soft > old.hard)
 		return -errno;
-	limit.rlim_max = old.rlim_max;		/* a hard limit cannot be raised */
-	return setrlimit(resource, &limit) ? -errno : 0;
+	set.hard = old.hard; /* a hard limit cannot be raised */
+	return syscall(SYS_prlimit64, 0, resource, &set, NULL) ? -errno : 0;
 }
 
 /* What a run gets by default can be set; and a smaller limit is felt. */
@@ -513,7 +545,7 @@ static int
 limit_file_size(void)
 {
 	static const char bytes[2 * FSIZE_BYTES];
-	rlim_t standard = (rlim_t)limit_fields[LIMIT_FSIZE].standard << 10;
+	uint64_t standard = limit_fields[LIMIT_FSIZE].standard << 10;
 
 	int error = limit(RLIMIT_FSIZE, standard, standard);
 	if (error || (error = limit(RLIMIT_FSIZE, FSIZE_BYTES, FSIZE_BYTES)))
@@ -530,7 +562,7 @@ limit_file_size(void)
 static int
 limit_open_files(void)
 {
-	rlim_t standard = (rlim_t)limit_fields[LIMIT_NOFILE].standard;
+	uint64_t standard = limit_fields[LIMIT_NOFILE].standard;
 
 	int error = limit(RLIMIT_NOFILE, standard, standard);
 	for (int i = 0; !error && i <= NOFILE_TRIED; i++)
@@ -542,7 +574,7 @@ limit_open_files(void)
 static int
 limit_stack(void)
 {
-	return limit(RLIMIT_STACK, (rlim_t)limit_fields[LIMIT_STACK].standard << 10, RLIM_INFINITY);
+	return limit(RLIMIT_STACK, limit_fields[LIMIT_STACK].standard << 10, UINT64_MAX);
 }
 
 static void
@@ -555,7 +587,7 @@ try_rlimits(void *argument)
 	results[CHECK_NOFILE] = limit_open_files();
 }
 
-/* --- all of it ---------------------------------------------------------------------------------- */
+/* --- all of it --- */
 
 void
 check_kernel(struct check_kernel *out)

@@ -1,8 +1,9 @@
 /* check_trial.c - the whole of it, once: a launcher, a sandbox, two runs
  *
- * A child becomes a launcher, as for `--run`, and its front asks for two runs: a file operation, which needs everything but
- * exec and is our own code, and `true`, which may not be there. The child is the only one that leaves the host's
- * namespaces; its launcher takes everything away that it has made. */
+ * A child becomes a launcher, as for `--run`, and its front asks for two runs: a file operation,
+ * which needs everything but exec and is our own code, and `true`, which may not be there. The
+ * child is the only one that leaves the host's namespaces; its launcher takes everything away that
+ * it has made. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 #include "wait.h"
 
 enum {
-	RUN_SECONDS = 12,		/* the launcher itself gives up building after 10 */
+	RUN_SECONDS = 12, /* the launcher itself gives up building after 10 */
 	TRIAL_SECONDS = 30,
 	CGROUP_SECONDS = 10,
 	PARCEL_MAX = 65536,
@@ -29,7 +30,7 @@ enum {
 static const int64_t second_ns = 1000000000;
 
 struct trial {
-	struct check_trial *out;	/* shared */
+	struct check_trial *out; /* shared */
 	const struct options *options;
 };
 
@@ -37,12 +38,12 @@ static void
 set_failure(struct check_trial *out, const char *step, int error)
 {
 	if (out->error)
-		return;			/* the first report counts */
+		return; /* the first report counts */
 	out->error = error < 0 ? error : -error;
 	snprintf(out->step, sizeof(out->step), "%s", step ? step : "open the launcher");
 }
 
-/* --- the front ---------------------------------------------------------------------------------- */
+/* --- the front --- */
 
 static int
 pack(const char *arg)
@@ -81,7 +82,8 @@ await_end(struct sandbox *sandbox, struct wait *wait, int64_t deadline)
 				return 0;
 			if (event.type == SANDBOX_LOST)
 				return -EPIPE;
-			if (event.type != SANDBOX_MESSAGE || !sandbox_message(sandbox, &message, &fd))
+			if (event.type != SANDBOX_MESSAGE ||
+			    !sandbox_message(sandbox, &message, &fd))
 				continue;
 			if (fd >= 0)
 				close(fd);
@@ -96,8 +98,14 @@ try_run(struct sandbox *sandbox, struct wait *wait, enum operation operation, co
     uint64_t nofile_max, struct message_result *result)
 {
 	struct sandbox_spec spec = {
-		.operation = (uint32_t)operation, .network = NETWORK_NONE, .parcel = pack(arg), .input = -1,
-		.output = SANDBOX_KEEP, .errors = SANDBOX_KEEP, .output_fd = -1, .errors_fd = -1,
+		.operation = (uint32_t)operation,
+		.network = NETWORK_NONE,
+		.parcel = pack(arg),
+		.input = -1,
+		.output = SANDBOX_KEEP,
+		.errors = SANDBOX_KEEP,
+		.output_fd = -1,
+		.errors_fd = -1,
 	};
 	struct sandbox_run *run;
 
@@ -139,7 +147,8 @@ front(struct check_trial *out, int launcher, uid_t uid)
 	error = try_run(sandbox, &wait, OPERATION_CHECK_CWD, "/", nofile_max, &out->sandbox);
 	out->has_sandbox = !error;
 	if (!error && out->sandbox.verdict == VERDICT_EXITED) {
-		error = try_run(sandbox, &wait, OPERATION_COMMAND, "true", nofile_max, &out->command);
+		error =
+		    try_run(sandbox, &wait, OPERATION_COMMAND, "true", nofile_max, &out->command);
 		out->has_command = !error;
 	}
 	if (error)
@@ -148,7 +157,7 @@ front(struct check_trial *out, int launcher, uid_t uid)
 	wait_close(&wait);
 }
 
-/* --- the launcher ------------------------------------------------------------------------------- */
+/* --- the launcher --- */
 
 static void
 block_signals(void)
@@ -169,14 +178,19 @@ be_launcher(void *argument)
 	struct check_trial *out = trial->out;
 	const struct options *options = trial->options;
 	struct launcher_config config = {
-		.rootfs = options->rootfs, .binds = options->binds, .binds_len = options->bind.len,
-		.runs_max = 1, .no_cgroup = options->no_cgroup, .no_userns = options->no_userns,
+		.rootfs = options->rootfs,
+		.binds = options->binds,
+		.binds_len = options->bind.len,
+		.runs_max = 1,
+		.no_cgroup = options->no_cgroup,
+		.no_userns = options->no_userns,
 	};
 	struct launcher *launcher;
 	struct root_fault fault = { NULL };
 	int ends[2];
 
-	/* Who stops `check` stops it in good order: a launcher that dies half-way leaves its cgroups. */
+	/* Who stops `check` stops it in good order: a launcher that dies half-way leaves its
+	 * cgroups. */
 	block_signals();
 	int error = launcher_open(&launcher, &config, &fault);
 	if (error) {
@@ -222,7 +236,7 @@ check_trial(struct check_trial *out, const struct options *options)
 	check_unshare(trial.out, sizeof(*trial.out));
 }
 
-/* --- cgroups alone ------------------------------------------------------------------------------ */
+/* --- cgroups alone --- */
 
 struct trial_cgroup {
 	struct cgroup_config config;
@@ -258,7 +272,7 @@ check_cgroup(struct cgroup_facts *facts, bool disabled)
 	}
 	if (error) {
 		memset(facts, 0, sizeof(*facts));
-		snprintf(facts->memory_why, sizeof(facts->memory_why), "cgroups cannot be tried: %s",
-		    strerror(-error));
+		snprintf(facts->memory_why, sizeof(facts->memory_why),
+		    "cgroups cannot be tried: %s", strerror(-error));
 	}
 }

@@ -848,8 +848,10 @@ static int
 remove_below(struct removal *removal, const char *name)
 {
 	int dir = open_doomed(removal->top, name);
-	if (dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP)
-		return 0;	/* changed under us: the next pass sees what it is now */
+	if (dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP) {
+		removal->changes++;	/* by others: the next pass sees what it is now */
+		return 0;
+	}
 	if (dir < 0)
 		return dir;
 	int error = sweep_below(removal, dir);

@@ -6,7 +6,8 @@
  * capabilities and filter. Then it reports READY and waits. An order comes with a parcel and three descriptors. A child is
  * started by clone(CLONE_VM|CLONE_VFORK): it sets what is the command's alone and execs. pid 1 gives up the last of its
  * capabilities, takes a filter that leaves it little more than wait and write, reaps, and when the command ends,
- * reports how and ends too. It forwards no signals.
+ * reports how and ends too. It forwards no signals. Where the sandbox may be used again (the plan's `reuse`), it keeps the three
+ * capabilities below, of its user namespace, and after a run that has left no trace (trace.c) it is READY once more.
  *
  * pid 1 has a uid of its own, so that the command can neither signal, trace, nor reschedule it; it is never
  * dumpable. What it keeps until the command runs: CAP_SETUID and CAP_SETGID to become the user, CAP_KILL to end what is left of
@@ -37,6 +38,7 @@
 
 #include "files.h"
 #include "parcel.h"
+#include "trace.h"
 
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
@@ -70,6 +72,7 @@ struct jail {
 	/* Written by the vfork child, in shared memory. */
 	int child_error;
 	const char *child_step;
+	struct trace *trace;		/* NULL: serves once */
 };
 
 /* --- reports ------------------------------------------------------------------------------------ */
@@ -574,13 +577,12 @@ ns_of(const struct timeval *time)
 
 /* Reaps until the command has ended; what else ends is reaped in passing. */
 static void
-wait_for(struct jail *jail, pid_t command, int signals, struct jail_report *ended)
+wait_for(pid_t command, int signals, struct jail_report *ended)
 {
 	struct signalfd_siginfo info[8];
 	struct rusage usage;
 	int status;
 
-	(void)jail;
 	for (;;) {
 		pid_t pid;
 		while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
@@ -622,19 +624,35 @@ copy_out(struct jail *jail)
 		;
 }
 
-static _Noreturn void
-live(struct jail *jail)
+/* The last privileges go, unless another process has to be made: to read what copy_out asks for, or for the next run. */
+static void
+give_up(struct jail *jail)
 {
-	struct jail_report ready = { .type = JAIL_READY }, ended = { .type = JAIL_ENDED };
-	sigset_t child;
+	if (jail->order.has_copy_out || jail->trace)
+		return;
+	int error = set_capabilities(0);
+	if (!error)
+		error = seccomp_load(jail->plan->init_filter);
+	if (error)
+		fail(jail, JAIL_FAILED, "give up the last privileges", error);
+}
 
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (signals < 0)
-		fail(jail, JAIL_FAILED, "signalfd", errno);
-	report(jail, &ready);
+static bool
+is_alone(void)
+{
+	return wait4(-1, NULL, WNOHANG, NULL) < 0 && errno == ECHILD;
+}
+
+/* One run. Returns only if the sandbox is as good as new. */
+static void
+serve(struct jail *jail, int signals)
+{
+	struct jail_report ended = { .type = JAIL_ENDED };
+
 	receive_order(jail);
+	if (jail->trace && (jail->order.operation != OPERATION_COMMAND || jail->order.has_copy_out ||
+	    !trace_begin(jail->trace)))
+		jail->trace = NULL;
 	pid_t command = start(jail);
 	if (command < 0)
 		fail(jail, JAIL_FAILED, "start a process", command);
@@ -642,19 +660,37 @@ live(struct jail *jail)
 		bool exec = !strcmp(jail->child_step, "exec");
 		fail(jail, exec ? JAIL_EXEC : JAIL_FAILED, jail->child_step, jail->child_error);
 	}
+	/* The child shared our memory when it became the user, which may have set it (fs.suid_dumpable). */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	close_received(jail, jail->order.has_copy_out ? 4 : MESSAGE_FDS_MAX);
-	if (!jail->order.has_copy_out) {
-		int error = set_capabilities(0);
-		if (!error)
-			error = seccomp_load(jail->plan->init_filter);
-		if (error)
-			fail(jail, JAIL_FAILED, "give up the last privileges", error);
-	}
-	wait_for(jail, command, signals, &ended);
+	give_up(jail);
+	wait_for(command, signals, &ended);
 	if (jail->order.has_copy_out)
 		copy_out(jail);
+	ended.alone = jail->trace && is_alone();
 	report(jail, &ended);
-	_exit(0);
+	if (!ended.alone || !trace_clean(jail->trace, command))
+		_exit(0);
+	parcel_close(&jail->parcel);
+}
+
+static _Noreturn void
+live(struct jail *jail)
+{
+	struct jail_report ready = { .type = JAIL_READY };
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0)
+		fail(jail, JAIL_FAILED, "signalfd", errno);
+	if (jail->plan->reuse)
+		jail->trace = trace_open(jail->plan->netns == JAIL_NET_NEW);
+	for (;;) {
+		report(jail, &ready);
+		serve(jail, signals);
+	}
 }
 
 static _Noreturn void

@@ -28,6 +28,7 @@ struct jail_plan {
 	uid_t init_uid, user_uid;	/* on the host: of pid 1, and of the command */
 	bool cgroup_namespace;	/* the kernel has them */
 	bool one_uid;		/* rootless: only one id can be had; pid 1 and the command share it */
+	bool reuse;		/* may serve another run if the one before has left no trace (trace.h) */
 };
 
 struct jail_order {
@@ -37,8 +38,8 @@ struct jail_order {
 	struct limits limits;
 };
 
-enum jail_report_type {
-	JAIL_READY,	/* built, waiting for an order */
+enum jail_report_type {		/* 0: none has come */
+	JAIL_READY = 1,	/* built, waiting for an order */
 	JAIL_FAILED,	/* a step of building or starting failed */
 	JAIL_EXEC,	/* the command could not be started: error is execve's */
 	JAIL_ENDED,	/* wait_status of the command (of a file operation: its errno as exit code) */
@@ -47,7 +48,7 @@ enum jail_report_type {
 struct jail_report {
 	uint32_t type;
 	int32_t error, wait_status;
-	int32_t oom_likely;		/* unused by verdicts; a hint to look at the counters again */
+	int32_t alone;			/* ENDED: no process is left but pid 1, which lives on: READY or its end follows */
 	uint64_t user_ns, system_ns;	/* rusage of the command and its waited-for children */
 	uint64_t max_rss_kb;
 	char step[48];

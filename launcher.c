@@ -6,6 +6,10 @@
  * of its pid 1 is readable. By then the kernel has ended every process of the sandbox, pid 1's report is in the socket, and the
  * cgroup's counters are final. The first cause that was seen is the verdict.
  *
+ * A sandbox that a run has left without a trace (trace.c; pid 1 says so) need not be thrown away: after RUNNING it is SETTLING
+ * while pid 1 looks, then READY, and the next run that wants such a one starts at the cost of an exec. There the result goes out
+ * when pid 1 says that the command has ended and nobody else is left. One READY sandbox is built ahead of need.
+ *
  * The front may have been taken over: each message is checked here as if it were (table `requests`), and one that the front's
  * code could not have sent ends the front. */
 #include "launcher.h"
@@ -44,14 +48,19 @@
 enum {
 	OUTBOX_MAX = 4096,		/* answers that the front has not taken yet */
 	SPARE_SLOTS = 2,
+	NO_RUN = -1,
+	READY_KEPT = 1,			/* sandboxes that stay when nothing is asked for */
 	MILLISECOND = 1000000,
 };
 static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
 static const int64_t least_look_ns = MILLISECOND;	/* between two looks at a CPU clock */
 static const int64_t sample_ns = 20 * MILLISECOND;	/* where no cgroup counts: between two looks at /proc */
+static const int64_t ready_ns = 10ll * 1000 * MILLISECOND;	/* more than READY_KEPT go after so long */
 static const int64_t oom_settle_ns = 50 * MILLISECOND;	/* v1: the event comes before the counter moves */
 
-enum slot_state { SLOT_EMPTY, SLOT_BUILDING, SLOT_RUNNING, SLOT_KILLING };
+enum slot_state {
+	SLOT_EMPTY, SLOT_BUILDING, SLOT_READY, SLOT_RUNNING, SLOT_SETTLING, SLOT_KILLING
+};
 
 struct slot {
 	enum slot_state state;
@@ -63,7 +72,11 @@ struct slot {
 	int pidfd, control;
 	pid_t pid;
 	struct store_session *session;
+	uint32_t network;
+	uint64_t disk_kb;
+	bool used;			/* a run has begun in it */
 	/* Of one run. */
+	bool has_run;
 	struct message_run run;
 	int fds[MESSAGE_FDS_MAX];
 	size_t fds_len;
@@ -98,6 +111,8 @@ struct launcher {
 	bool front_failed, keep_sessions;
 	struct slot *slots;
 	size_t slots_len;
+	size_t ready;			/* SLOT_READY, counted each round */
+	bool spare_failed;		/* none could be built ahead: not tried again before the next run */
 	struct wait wait;
 	struct outbox_entry *outbox;
 	size_t outbox_first, outbox_len;
@@ -199,14 +214,21 @@ leave_session(struct launcher *launcher, struct store_session *session)
 		(void)store_remove(launcher->store, session);
 }
 
-/* Sends the result and empties the slot. What may take time comes after the answer. */
+/* The run is over, its sandbox may live on. */
 static void
-finish(struct launcher *launcher, struct slot *slot, const struct message_result *result)
+end_with(struct launcher *launcher, struct slot *slot, const struct message_result *result)
+{
+	answer(launcher, result, sizeof(*result), -1);
+	close_run_fds(slot);
+	slot->has_run = false;
+}
+
+/* The sandbox is gone. What may take time comes after the answer. */
+static void
+empty(struct launcher *launcher, struct slot *slot)
 {
 	struct store_session *session = slot->session;
 
-	answer(launcher, result, sizeof(*result), -1);
-	close_run_fds(slot);
 	close_fd(&slot->control);
 	close_fd(&slot->pidfd);
 	slot->session = NULL;
@@ -221,6 +243,11 @@ finish(struct launcher *launcher, struct slot *slot, const struct message_result
 static void
 finish_failed(struct launcher *launcher, struct slot *slot, const char *step, int error)
 {
+	if (!slot->has_run) {
+		launcher->spare_failed = true;
+		empty(launcher, slot);
+		return;
+	}
 	struct message_result result = {
 		.type = MESSAGE_RESULT, .run = slot->run.run, .generation = slot->run.generation,
 		.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = error < 0 ? -error : error,
@@ -228,7 +255,8 @@ finish_failed(struct launcher *launcher, struct slot *slot, const char *step, in
 	};
 
 	snprintf(result.step, sizeof(result.step), "%s", step);
-	finish(launcher, slot, &result);
+	end_with(launcher, slot, &result);
+	empty(launcher, slot);
 }
 
 static void
@@ -255,6 +283,15 @@ open_group(struct launcher *launcher, struct slot *slot)
 	return cgroup_group_open(launcher->cgroup, &slot->group);
 }
 
+static bool
+has_writable_bind(const struct launcher_config *config)
+{
+	for (size_t i = 0; i < config->binds_len; i++)
+		if (config->binds[i].writable)
+			return true;
+	return false;
+}
+
 /* A stateless run has its slot's user namespace, a session's run one with the session's uid. */
 static int
 open_userns(struct launcher *launcher, struct slot *slot, uid_t init_uid, uid_t user_uid)
@@ -276,10 +313,18 @@ share_network(struct launcher *launcher, struct slot *slot)
 	char path[32];
 	struct store_session *session = slot->session;
 
-	if (!session || session->netns >= 0 || slot->run.network == NETWORK_HOST)
+	if (!session || session->netns >= 0 || slot->network == NETWORK_HOST)
 		return;
 	snprintf(path, sizeof(path), "%d/ns/net", (int)slot->pid);
 	session->netns = openat(root_proc(launcher->root), path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A sandbox can serve again only where nobody else shares its parts, and where pid 1's capabilities are of a user namespace. */
+static bool
+can_reuse(const struct launcher *launcher, const struct slot *slot)
+{
+	return launcher->config.reuse && launcher->facts.userns && !launcher->uids.one && !slot->session &&
+	    slot->network == NETWORK_NONE && !has_writable_bind(&launcher->config) && by_group(launcher);
 }
 
 static void
@@ -293,6 +338,7 @@ start_building(struct launcher *launcher, struct slot *slot)
 	    uids->user + slot->number;
 
 	slot->state = SLOT_BUILDING;
+	slot->used = false;
 	int error = open_group(launcher, slot);
 	if (error) {
 		finish_failed(launcher, slot, "make a cgroup", error);
@@ -307,11 +353,12 @@ start_building(struct launcher *launcher, struct slot *slot)
 		.root = launcher->root, .group = slot->group,
 		.command_filter = &launcher->command_filter, .init_filter = &launcher->init_filter,
 		.launcher = launcher->self, .userns = userns,
-		.netns = slot->run.network == NETWORK_HOST ? JAIL_NET_HOST :
+		.netns = slot->network == NETWORK_HOST ? JAIL_NET_HOST :
 		    session && session->netns >= 0 ? session->netns : JAIL_NET_NEW,
 		.sessions = launcher->store ? store_namespace(launcher->store) : -1,
 		.session = session ? session->path : NULL,
-		.disk_kb = slot->run.limits.disk_kb,
+		.disk_kb = slot->disk_kb,
+		.reuse = can_reuse(launcher, slot),
 		.init_uid = init_uid, .user_uid = user_uid,
 		.cgroup_namespace = launcher->facts.cgroup_namespace, .one_uid = one,
 	};
@@ -378,7 +425,7 @@ look(struct launcher *launcher, struct slot *slot, int64_t now)
 {
 	struct cgroup_usage usage;
 
-	if (slot->state == SLOT_BUILDING && now >= slot->look) {
+	if ((slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING) && now >= slot->look) {
 		kill_slot(slot, VERDICT_INTERNAL);
 		return;
 	}
@@ -417,6 +464,23 @@ look_for_oom(struct slot *slot, int64_t now)
 	}
 }
 
+/* By pid 1's root as /proc has it: a link of the kernel's, that no payload can turn. */
+static int
+resize_disk(struct launcher *launcher, struct slot *slot)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "%d/root", (int)slot->pid);
+	int tree = openat(root_proc(launcher->root), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tree < 0)
+		return -errno;
+	int error = root_tree_resize(tree, slot->run.limits.disk_kb);
+	close(tree);
+	if (!error)
+		slot->disk_kb = slot->run.limits.disk_kb;
+	return error;
+}
+
 static void
 send_order(struct launcher *launcher, struct slot *slot)
 {
@@ -430,7 +494,12 @@ send_order(struct launcher *launcher, struct slot *slot)
 		.mem_kb = slot->run.limits.mem_kb, .procs = slot->run.limits.procs + 1,
 	};
 
-	int error = cgroup_begin(slot->group, &limits);
+	int error = 0;
+	if (slot->disk_kb != slot->run.limits.disk_kb && !slot->session)
+		error = resize_disk(launcher, slot);
+	if (!error)
+		error = cgroup_begin(slot->group, &limits);
+	slot->used = true;
 	slot->started = wait_clock();
 	memset(&slot->sample, 0, sizeof(slot->sample));
 	if (error == -EBUSY) {
@@ -462,8 +531,12 @@ take_report(struct slot *slot)
 		while (fds_len)
 			close(fds[--fds_len]);
 		report.step[sizeof(report.step) - 1] = '\0';
+		/* The first that counts wins: "exited 127" follows a failed exec. What comes behind the end of a
+		 * run is for the next look. */
 		if (slot->report.type == 0 || slot->report.type == JAIL_READY)
-			slot->report = report;	/* the first that counts wins: "exited 127" follows a failed exec */
+			slot->report = report;
+		if (report.type == JAIL_ENDED && report.alone)
+			return;
 	}
 }
 
@@ -521,9 +594,9 @@ judge(const struct launcher *launcher, const struct slot *slot, const struct cgr
 	}
 }
 
-/* pid 1 is gone, and with it everything in the sandbox. */
+/* The command has ended, and nothing of it is left: what is known of it goes to the front. */
 static void
-end_run(struct launcher *launcher, struct slot *slot, int64_t now)
+conclude(struct launcher *launcher, struct slot *slot, int64_t now)
 {
 	struct cgroup_usage usage;
 	struct message_result result = {
@@ -531,9 +604,6 @@ end_run(struct launcher *launcher, struct slot *slot, int64_t now)
 		.exit_code = -1, .by_group = by_group(launcher),
 	};
 
-	while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	take_report(slot);
 	if (!by_group(launcher) && slot->report.type == JAIL_ENDED)
 		sample_end(&slot->sample, slot->report.user_ns, slot->report.system_ns,
 		    slot->report.max_rss_kb);
@@ -548,7 +618,50 @@ end_run(struct launcher *launcher, struct slot *slot, int64_t now)
 		result.usage.mem_kb = usage.peak_kb;
 		result.usage.wall_ns = (uint64_t)(now - slot->started);
 	}
-	finish(launcher, slot, &result);
+	end_with(launcher, slot, &result);
+}
+
+/* pid 1 is gone, and with it everything in the sandbox. */
+static void
+end_sandbox(struct launcher *launcher, struct slot *slot, int64_t now)
+{
+	while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	take_report(slot);
+	if (slot->has_run)
+		conclude(launcher, slot, now);
+	else if (!slot->used)
+		launcher->spare_failed = true;
+	empty(launcher, slot);
+}
+
+/* pid 1 has said something. */
+static void
+step_reports(struct launcher *launcher, struct slot *slot, int64_t now)
+{
+	take_report(slot);
+	if (slot->state == SLOT_RUNNING && slot->report.type == JAIL_ENDED && slot->report.alone) {
+		conclude(launcher, slot, now);
+		slot->report.type = 0;
+		slot->state = SLOT_SETTLING;
+		slot->look = now + build_deadline_ns;
+		take_report(slot);
+	}
+	if (slot->report.type != JAIL_READY)
+		return;
+	if (slot->state == SLOT_SETTLING && !cgroup_again(slot->group)) {
+		close_fd(&slot->control);	/* pid 1 takes that as its end */
+		return;
+	}
+	if (slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING) {
+		slot->report.type = 0;
+		if (slot->has_run) {
+			send_order(launcher, slot);
+			return;
+		}
+		slot->state = SLOT_READY;
+		slot->look = now + ready_ns;
+	}
 }
 
 /* --- requests of the front --------------------------------------------------------------------- */
@@ -596,7 +709,7 @@ slot_of_run(struct launcher *launcher, const struct message_run *run)
 {
 	for (size_t i = 0; i < launcher->slots_len; i++) {
 		struct slot *slot = &launcher->slots[i];
-		if (slot->state != SLOT_EMPTY && slot->run.run == run->run)
+		if (slot->state != SLOT_EMPTY && slot->has_run && slot->run.run == run->run)
 			return slot;
 	}
 	return NULL;
@@ -608,6 +721,18 @@ empty_slot(struct launcher *launcher)
 	for (size_t i = 0; i < launcher->slots_len; i++)
 		if (launcher->slots[i].state == SLOT_EMPTY)
 			return &launcher->slots[i];
+	return NULL;
+}
+
+/* A sandbox that waits for a run of this kind. */
+static struct slot *
+ready_slot(struct launcher *launcher, const struct message_run *run)
+{
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (slot->state == SLOT_READY && slot->network == run->network)
+			return slot;
+	}
 	return NULL;
 }
 
@@ -641,9 +766,13 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 	int error = check_run(launcher, &run, fds, *fds_len);
 	if (error)
 		return error;
-	struct slot *slot = empty_slot(launcher);
+	struct slot *slot = run.session[0] ? NULL : ready_slot(launcher, &run);
+	bool is_ready = slot != NULL;
+	if (!slot)
+		slot = empty_slot(launcher);
 	if (!slot)
 		return violation(launcher, "run: too many");
+	launcher->spare_failed = false;
 	if (run.session[0]) {
 		session = launcher->store && store_id_valid(run.session) ?
 		    store_find(launcher->store, run.session) : NULL;
@@ -651,7 +780,7 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 			run.network = session->network;
 	}
 	slot->run = run;
-	slot->session = NULL;
+	slot->has_run = true;
 	slot->decided = false;
 	slot->verdict = VERDICT_INTERNAL;
 	slot->started = slot->oom_until = 0;
@@ -659,6 +788,13 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 	memcpy(slot->fds, fds, sizeof(int) * *fds_len);
 	slot->fds_len = *fds_len;
 	*fds_len = 0;			/* the slot's now */
+	if (is_ready) {
+		send_order(launcher, slot);
+		return 0;
+	}
+	slot->session = NULL;
+	slot->network = run.network;
+	slot->disk_kb = run.limits.disk_kb;
 	if (run.session[0] && (!session || session->closing)) {
 		finish_failed(launcher, slot, "find the session", ENOENT);
 		return 0;
@@ -842,8 +978,10 @@ wait_slots(struct launcher *launcher)
 		if (slot->state == SLOT_EMPTY)
 			continue;
 		slot->wait_pidfd = wait_add(&launcher->wait, slot->pidfd, POLLIN);
-		if (slot->state == SLOT_BUILDING) {
+		if (slot->state != SLOT_KILLING)
 			slot->wait_control = wait_add(&launcher->wait, slot->control, POLLIN);
+		if (slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING ||
+		    (slot->state == SLOT_READY && launcher->ready > READY_KEPT)) {
 			wait_until(&launcher->wait, slot->look);
 		} else if (slot->state == SLOT_RUNNING) {
 			wait_until(&launcher->wait, slot->look);
@@ -867,14 +1005,11 @@ step_slots(struct launcher *launcher)
 		if (slot->state == SLOT_EMPTY)
 			continue;
 		if (wait_ready(&launcher->wait, slot->wait_pidfd)) {
-			end_run(launcher, slot, now);
+			end_sandbox(launcher, slot, now);
 			continue;
 		}
-		if (wait_ready(&launcher->wait, slot->wait_control) && slot->state == SLOT_BUILDING) {
-			take_report(slot);
-			if (slot->report.type == JAIL_READY)
-				send_order(launcher, slot);
-		}
+		if (wait_ready(&launcher->wait, slot->wait_control) && slot->state != SLOT_KILLING)
+			step_reports(launcher, slot, now);
 		if (wait_ready(&launcher->wait, slot->wait_oom)) {
 			slot->oom_until = now + oom_settle_ns;
 		}
@@ -908,6 +1043,38 @@ launcher_tokens(struct launcher *launcher)
 	answer(launcher, &tokens, sizeof(tokens), -1);
 }
 
+/* Builds one ahead of need, and gives back what has not been needed for a while. */
+static void
+tend_ready(struct launcher *launcher)
+{
+	int64_t now = launcher->wait.now;
+	size_t coming = 0;
+
+	launcher->ready = 0;
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		const struct slot *slot = &launcher->slots[i];
+		launcher->ready += slot->state == SLOT_READY;
+		coming += (slot->state == SLOT_BUILDING && !slot->has_run) || slot->state == SLOT_SETTLING;
+	}
+	for (size_t i = 0; i < launcher->slots_len && launcher->ready > READY_KEPT; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (slot->state == SLOT_READY && now >= slot->look) {
+			kill_slot(slot, VERDICT_CANCELED);
+			launcher->ready--;
+		}
+	}
+	struct slot *slot = empty_slot(launcher);
+	if (!launcher->config.reuse || launcher->ready + coming >= READY_KEPT || launcher->spare_failed || !slot)
+		return;
+	memset(&slot->report, 0, sizeof(slot->report));
+	slot->has_run = slot->decided = false;
+	slot->session = NULL;
+	slot->started = slot->oom_until = 0;
+	slot->network = NETWORK_NONE;
+	slot->disk_kb = limit_fields[LIMIT_DISK].standard;
+	start_building(launcher, slot);
+}
+
 static void
 take_signals(struct launcher *launcher)
 {
@@ -931,6 +1098,7 @@ wait_round(struct launcher *launcher)
 	    (short)(POLLIN | (launcher->outbox_len ? POLLOUT : 0)));
 	launcher->wait_front_pidfd = wait_add(wait, launcher->front_pidfd, POLLIN);
 	launcher->wait_signals = wait_add(wait, launcher->signals, POLLIN);
+	tend_ready(launcher);
 	wait_slots(launcher);
 	return wait_poll(wait);
 }
@@ -1133,9 +1301,12 @@ open_token_dir(struct launcher *launcher)
 static int
 open_slots(struct launcher *launcher)
 {
-	size_t len = launcher->config.runs_max + SPARE_SLOTS;
+	/* While a sandbox settles its successor may be needed already. */
+	size_t len = (launcher->config.reuse ? 2 : 1) * launcher->config.runs_max + SPARE_SLOTS;
 
 	if (len > launcher->uids.slots - 1)	/* the last uid is the front's */
+		len = launcher->uids.slots - 1;
+	if (len < launcher->config.runs_max)
 		return -EINVAL;
 	launcher->slots = calloc(len, sizeof(*launcher->slots));
 	launcher->outbox = calloc(OUTBOX_MAX, sizeof(*launcher->outbox));

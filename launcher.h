@@ -18,6 +18,7 @@ struct launcher_config {
 	uint64_t mem_max_kb;		/* of all runs together; 0: none */
 	bool network_host;		/* may be granted */
 	bool no_cgroup, no_userns;
+	bool reuse;			/* sandboxes are built ahead, and used again where no trace is left */
 	const char *state_dir;		/* of sessions; NULL: none */
 	unsigned sessions_max;
 	bool keep_sessions;		/* over an end in good order */

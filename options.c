@@ -45,6 +45,8 @@ static const struct option_spec specs[] = {
 		"use no user namespace" },
 	{ "no-cgroup", NULL, KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_cgroup), 0, 0,
 		"use no cgroups: limits are per process then" },
+	{ "no-reuse", NULL, KIND_FLAG, FOR_SERVE, AT(no_reuse), 0, 0,
+		"throw every sandbox away after one run, also one without a trace of it" },
 	{ "port", "N", KIND_NUMBER, FOR_SERVE | FOR_HEALTH, AT(port), 0, 65535,
 		"TCP port (default: 8080; 0: any free one)" },
 	{ "listen", "ADDR", KIND_LIST, FOR_SERVE | FOR_HEALTH, AT(listen), 0, 0,

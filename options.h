@@ -38,7 +38,7 @@ struct options {
 	struct option_list listen, allow_host;
 	const char *state_dir, *token_file, *node_id, *log, *listen_mode;
 	enum log_format log_format;
-	bool keep_sessions, no_token;
+	bool keep_sessions, no_token, no_reuse;
 	/* check */
 	bool json;
 };

@@ -186,6 +186,7 @@ parcel_open(struct parcel *parcel, int fd)
 {
 	struct stat stat;
 
+	*parcel = (struct parcel){ .map = NULL };
 	if (fstat(fd, &stat))
 		return -errno;
 	if (stat.st_size < (off_t)sizeof(parcel->head))
@@ -194,6 +195,8 @@ parcel_open(struct parcel *parcel, int fd)
 	char *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
+	parcel->map = map;
+	parcel->map_size = size;
 	struct parcel_head *head = &parcel->head;
 	memcpy(head, map, sizeof(*head));
 	if (head->magic != PARCEL_MAGIC || head->argc > PARCEL_STRINGS_MAX ||
@@ -204,6 +207,8 @@ parcel_open(struct parcel *parcel, int fd)
 	char **strings = mmap(NULL, pointers, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (strings == MAP_FAILED)
 		return -errno;
+	parcel->strings = strings;
+	parcel->strings_size = pointers;
 	struct str rest = { map + sizeof(*head), size - sizeof(*head) };
 	parcel->argv = take_strings(&rest, head->argc, strings);
 	if (!parcel->argv)
@@ -211,4 +216,14 @@ parcel_open(struct parcel *parcel, int fd)
 	parcel->envp = take_strings(&rest, head->envc, strings + head->argc + 1);
 	parcel->cwd = parcel->envp ? take_string(&rest) : NULL;
 	return parcel->cwd ? split_rest(parcel, rest) : -EBADMSG;
+}
+
+void
+parcel_close(struct parcel *parcel)
+{
+	if (parcel->strings)
+		munmap(parcel->strings, parcel->strings_size);
+	if (parcel->map)
+		munmap(parcel->map, parcel->map_size);
+	*parcel = (struct parcel){ .map = NULL };
 }

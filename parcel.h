@@ -33,16 +33,20 @@ void parcel_copy(struct buf *buf, struct str path);
 /* Puts the content into a new memfd, sealed against every change: the descriptor, or -errno. */
 int parcel_seal(const char *name, struct str content);
 
-/* Opened, in the sandbox: everything points into the mapping, which stays until the process ends. */
+/* Opened, in the sandbox: everything points into the mapping. */
 struct parcel {
 	struct parcel_head head;
 	char **argv, **envp;		/* each ended by NULL */
 	const char *cwd;
 	struct str files, copies;	/* the packed rest, for parcel_next_* */
+	void *map, *strings;		/* for parcel_close */
+	size_t map_size, strings_size;
 };
 
 /* Maps and checks all of it. No malloc: fit for pid 1. 0 or -errno; -EBADMSG: not a parcel. */
 int parcel_open(struct parcel *parcel, int fd);
+/* Gives the mappings back: nothing of this parcel is in memory any more. */
+void parcel_close(struct parcel *parcel);
 /* Takes the next file or path off the rest: false at the end. Paths are NUL-terminated. */
 bool parcel_next_file(struct str *files, const char **path, uint32_t *mode, struct str *content);
 bool parcel_next_copy(struct str *copies, const char **path);

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -184,11 +183,24 @@ new_mount(const char *type, const struct option *options, size_t len, unsigned a
 
 /* --- the launcher's parts ----------------------------------------------------------------------- */
 
+/* A pattern has one '*' at most. */
+static bool
+name_matches(const char *pattern, const char *name)
+{
+	size_t head = strcspn(pattern, "*"), len = strlen(name);
+	const char *tail = pattern + head + (pattern[head] == '*');
+	size_t tail_len = strlen(tail);
+
+	if (!pattern[head])
+		return !strcmp(pattern, name);
+	return len >= head + tail_len && !strncmp(pattern, name, head) && !strcmp(name + len - tail_len, tail);
+}
+
 static bool
 name_in(const char *name, const char *const *list, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (!fnmatch(list[i], name, 0))
+		if (name_matches(list[i], name))
 			return true;
 	}
 	return false;
@@ -364,7 +376,7 @@ make_dev(int parts)
 	for (size_t i = 0; i < LEN(device_links) && !error; i++)
 		if (symlinkat(device_links[i].target, dev, device_links[i].name))
 			error = -errno;
-	if (!error && mkdirat(dev, "pts", 0755))
+	if (!error && (mkdirat(dev, "pts", 0755) || mkdirat(dev, "mqueue", 0755)))
 		error = -errno;
 	close(dev);
 	return error;
@@ -608,7 +620,8 @@ root_tree(uint64_t disk_kb, uid_t uid, gid_t gid, struct root_fault *fault)
 	};
 
 	fault->step = "mount tmpfs";
-	int tree = new_mount("tmpfs", options, LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	int tree = new_mount("tmpfs", options, LEN(options),
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
 	if (tree < 0)
 		return tree;
 	fault->step = "make directories";
@@ -790,11 +803,22 @@ build_devpts(int tree)
 		{ "ptmxmode", "0666" }, { "mode", "0620" }, { "max", decimal(most, PTYS_MAX) },
 	};
 
-	int mount = place_new("devpts", options, LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, tree,
-	    "dev/pts");
+	int mount = place_new("devpts", options, LEN(options),
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME, tree, "dev/pts");
 	if (mount >= 0)
 		close(mount);
 	return mount < 0 ? mount : 0;
+}
+
+/* The POSIX message queues of the sandbox's ipc namespace. A kernel without them has nothing to show. */
+static int
+build_mqueue(int tree)
+{
+	int mount = place_new("mqueue", NULL, 0,
+	    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME, tree, "dev/mqueue");
+	if (mount >= 0)
+		close(mount);
+	return mount < 0 && mount != -ENODEV ? mount : 0;
 }
 
 static int
@@ -826,6 +850,9 @@ root_build(const struct root *root, int tree, struct root_fault *fault)
 		return error;
 	fault->step = "mount devpts";
 	if ((error = build_devpts(tree)))
+		return error;
+	fault->step = "mount mqueue";
+	if ((error = build_mqueue(tree)))
 		return error;
 	fault->step = "mount proc";
 	if ((error = build_proc(tree)))

@@ -357,6 +357,7 @@ server_run(const struct options *options)
 		.mem_max_kb = options->ceilings.mem_kb ? options->ceilings.mem_kb : host_memory_kb() / 4 * 3,
 		.network_host = options->network && !strcmp(options->network, "host"),
 		.no_cgroup = options->no_cgroup, .no_userns = options->no_userns,
+		.reuse = !options->no_reuse,
 		.state_dir = options->state_dir ? options->state_dir : "/tmp",
 		.sessions_max = (unsigned)options->max_sessions, .keep_sessions = options->keep_sessions,
 		.token_file = options->token_file, .tokens = &tokens,

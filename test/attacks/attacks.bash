@@ -1,0 +1,131 @@
+# attacks.bash - for the tests of test/attacks: one attack by every way that leads into a sandbox
+# shellcheck shell=bash disable=SC2034,SC2154 # the variables are for the tests; root is helper.bash's
+
+load ../helper
+load ../command
+
+# build_attacks NAME...: test/attacks/programs/NAME.c, static where that is possible, and the scripts
+# beside them, in $ATTACKS: /attacks in every sandbox of these tests.
+build_attacks() {
+	local name compiler
+	ATTACKS=$BATS_FILE_TMPDIR/attacks
+	export ATTACKS
+	mkdir -p "$ATTACKS"
+	chmod 755 "$BATS_FILE_TMPDIR" "$ATTACKS"
+	for name; do
+		for compiler in 'musl-gcc -static -idirafter /usr/include' 'cc -static' 'gcc -static' 'clang -static'; do
+			# shellcheck disable=SC2086 # words on purpose
+			$compiler -idirafter "/usr/include/$(uname -m)-linux-gnu" -std=c11 -D_GNU_SOURCE -O1 -pthread \
+				-o "$ATTACKS/$name" "$root/test/attacks/programs/$name.c" 2>"$ATTACKS/$name.log" && break
+		done
+		if [[ ! -x $ATTACKS/$name ]]; then
+			cat "$ATTACKS/$name.log" >&2
+			return 1
+		fi
+		chmod 755 "$ATTACKS/$name"
+	done
+}
+
+# start_attacked [OPTION...]: the programs, a server that shows them, and a session on it: SESSION.
+start_attacked() {
+	build_attacks attack
+	start_file_server --bind "$ATTACKS:/attacks" --log none "$@"
+	SESSION=$(new_session)
+	export SESSION
+}
+
+# new_session [JSON]: its id.
+new_session() {
+	curl -sS --max-time 60 -H 'Content-Type: application/json' --data-binary "${1:-"{}"}" \
+		"$URL/sessions" | jq -r .session_id
+}
+
+# body_of OPTIONS COMMAND...: the body of a run, from fields in JSON and a command.
+body_of() {
+	local options=$1
+	shift
+	jq -nc --argjson options "$options" '$options + {command: $ARGS.positional}' --args -- "$@"
+}
+
+# api [JSON OF OPTIONS --] COMMAND...: a run by POST /run. Sets body.
+api() {
+	local options='{}'
+	[[ ${2:-} != -- ]] || { options=$1 && shift 2; }
+	post /run "$(body_of "$options" "$@")"
+	expect_status 200
+}
+
+# in_session ID [JSON OF OPTIONS --] COMMAND...
+in_session() {
+	local id=$1 options='{}'
+	shift
+	[[ ${2:-} != -- ]] || { options=$1 && shift 2; }
+	post "/sessions/$id/run" "$(body_of "$options" "$@")"
+	expect_status 200
+}
+
+# everywhere STATUS OUTPUT [JSON OF LIMITS --] COMMAND...: by /run, in a session and by --run the
+# command ends so and says this.
+everywhere() {
+	local status=$1 expected=$2 options='{}' words
+	shift 2
+	[[ ${2:-} != -- ]] || { options=$1 && shift 2; }
+	api "$options" -- "$@"
+	expect "$(json .status)" "$status" 'by /run: the status'
+	expect "$(json '.stdout | rtrimstr("\n")')" "$expected" 'by /run: the output'
+	in_session "$SESSION" "$(jq -c 'del(.disk)' <<<"$options")" -- "$@"
+	expect "$(json .status)" "$status" 'in a session: the status'
+	expect "$(json '.stdout | rtrimstr("\n")')" "$expected" 'in a session: the output'
+	mapfile -t words < <(jq -r 'to_entries[] | "--" + (.key | gsub("_"; "-")), .value' <<<"$options")
+	attempt --bind "$ATTACKS:/attacks" "${words[@]}" -- "$@"
+	expect "$(json .status)" "$status" 'by --run: the status'
+	expect "$output" "$expected" 'by --run: the output'
+}
+
+# refused OUTPUT COMMAND...: everywhere the program itself tells that it was refused.
+refused() {
+	everywhere exited "$@"
+}
+
+# answers_in MS: the API answers /health within so many ms.
+answers_in() {
+	local began=${EPOCHREALTIME/[.,]/} took
+	get /health
+	took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
+	expect_status 200
+	((took <= $1)) || {
+		echo "/health took $took ms" >&2
+		return 1
+	}
+}
+
+# watch_health: asks /health in the background until `health_was MS`, which fails when the slowest
+# answer took longer (curl's own start is in it), or one failed.
+watch_health() {
+	: >"$BATS_TEST_TMPDIR/health"
+	: >"$BATS_TEST_TMPDIR/watching"
+	(
+		while [[ -e $BATS_TEST_TMPDIR/watching ]]; do
+			curl -sS -o /dev/null --max-time 20 -w '%{http_code} %{time_total}\n' "$URL/health" \
+				>>"$BATS_TEST_TMPDIR/health" 2>&1
+			sleep 0.05
+		done
+	) 3>&- &
+	WATCHER=$!
+}
+
+health_was() {
+	rm "$BATS_TEST_TMPDIR/watching"
+	wait "$WATCHER" || :
+	awk -v most="$1" '
+		$1 != 200 || $2 * 1000 > most { print "/health: " $0; bad = 1 }
+		END { if (!NR) print "/health was never asked"; exit bad || !NR }' "$BATS_TEST_TMPDIR/health" >&2
+}
+
+# What an attack must not change on the host, as text.
+host_state() {
+	echo "mounts $(count_mounts) $(sha256sum </proc/self/mountinfo)"
+	echo "binary $(sha256sum <"$OPENSANDBOX")"
+	echo "name $(uname -n) $(cat /proc/sys/kernel/core_pattern)"
+	stat -c '%n %a %u %i %Z' /etc/passwd /etc/shadow /usr/bin /tmp /dev/null 2>/dev/null | sed 's/^\/tmp.*//'
+}
