@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "log.h"
 #include "result.h"
 #include "token.h"
@@ -397,7 +398,7 @@ show_health(struct api *api, struct job *job, const struct json_value *unused)
 static void
 show_version(struct api *api, struct job *job, const struct json_value *unused)
 {
-	enum { VERSION_MAX = 65536 };
+	enum { VERSION_MAX = 65536 + CHECK_JSON_MAX };
 	const struct request_rules *rules = &api->config.rules;
 	struct buf body;
 	uint64_t disk = 0, used = 0;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "check.h"
 #include "confine.h"
 #include "launcher.h"
 #include "listener.h"
@@ -46,6 +47,7 @@ struct server {
 	int64_t cancel_at, end_at;	/* INT64_MAX: not */
 	const struct listeners *listeners;
 	struct utsname kernel;
+	struct buf facts;		/* of GET /version */
 };
 
 static int
@@ -151,9 +153,8 @@ loop(struct server *server)
 		if (server->ready)
 			api_wait(server->api, wait);
 		sessions_wait(server->sessions, wait);
-		if (server->draining) {
+		if (server->draining)
 			wait_until(wait, server->canceled ? server->end_at : server->cancel_at);
-		}
 		int error = wait_poll(wait);
 		if (error)
 			return error;
@@ -199,12 +200,6 @@ node_valid(const char *node)
 	return !node[len] && len <= 26;
 }
 
-static struct limits
-ceilings_of(const struct options *options)
-{
-	return options->ceilings;
-}
-
 static int
 open_api(struct server *server, const struct launcher_facts *facts, int null)
 {
@@ -214,13 +209,13 @@ open_api(struct server *server, const struct launcher_facts *facts, int null)
 	struct api_config config = {
 		.http = server->http, .sandbox = server->sandbox, .sessions = server->sessions,
 		.rules = {
-			.ceilings = ceilings_of(options), .nofile_max = facts->nofile_max,
+			.ceilings = options->ceilings, .nofile_max = facts->nofile_max,
 			.network_host = options->network && !strcmp(options->network, "host"),
 		},
 		.allow_host = &options->allow_host, .listener_is_unix = server->listeners->is_unix,
 		.node = node, .fly = fly, .kernel = server->kernel.release, .connections_max = (unsigned)options->max_connections,
 		.runs_max = (unsigned)options->max_runs, .log_format = options->log_format, .null = null,
-		.facts = STR(""),
+		.facts = buf_str(&server->facts),
 	};
 
 	return api_open(&server->api, &config);
@@ -292,6 +287,22 @@ host_memory_kb(void)
 	return sysinfo(&info) ? 0 : (uint64_t)info.totalram * info.mem_unit / 1024;
 }
 
+/* What the host cannot give is said once, at start, and to whoever asks for /version. */
+static void
+take_facts(struct buf *out, const struct options *options)
+{
+	struct check check;
+
+	buf_init(out, CHECK_JSON_MAX + 64);
+	check_facts(&check, options);
+	for (size_t i = 0; i < check.len; i++)
+		if (check.lines[i].status != CHECK_OK)
+			log_say(options->log_format, "%s: %s: %s", check.lines[i].name,
+			    check_status_name(check.lines[i].status), check.lines[i].detail);
+	buf_puts(out, ", \"check\": ");
+	check_write_json(out, &check);
+}
+
 static int
 check_options(const struct options *options, const struct listeners *listeners,
     const struct message_tokens *tokens)
@@ -351,6 +362,8 @@ server_run(const struct options *options)
 		listeners_close(&listeners);
 		return error;
 	}
+	struct buf facts_text;
+	take_facts(&facts_text, options);
 	struct launcher_config config = {
 		.rootfs = options->rootfs, .binds = options->binds, .binds_len = options->bind.len,
 		.runs_max = (unsigned)options->max_runs,
@@ -373,7 +386,9 @@ server_run(const struct options *options)
 	if (pid < 0)
 		return complain("fork", errno);
 	if (pid == 0) {
-		struct server server = { .options = options, .listeners = &listeners };
+		struct server server = {
+			.options = options, .listeners = &listeners, .facts = facts_text,
+		};
 		uid_t uid = launcher_front_uid(launcher);
 		struct launcher_facts facts = *launcher_facts(launcher);
 		close_others(&listeners, ends[0]);
