@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@
 
 enum {
 	ERROR_MAX = 2048,
-	HELD_MAX = 512 << 20,		/* bytes of output that all runs together may keep */
+	HELD_MAX = 512 << 20,		/* bytes that all jobs together may hold */
+	SLOW_S = 10,			/* a reply that has been taken for so long may have to make room */
 	FIELDS_MAX = 512,
 };
 
@@ -46,6 +48,8 @@ api_reply_json(struct api *api, struct job *job, int status, const char *fields,
 
 	snprintf(all, sizeof(all), "X-Request-Id: %s\r\n%s", job->request_id, fields ? fields : "");
 	note_reply(job, status);
+	job->replied_at = api->now;
+	(void)api_hold(api, job, body->size);
 	if (body->failed) {
 		buf_free(body);
 		(void)http_reply(api->config.http, job->client, 503, NULL, all, NULL);
@@ -165,6 +169,34 @@ close_spec(struct job *job)
 	job->has_spec = false;
 }
 
+/* What a job holds in memory is counted from its body's end to its reply's: its parcel, then what its run may put out, then its
+ * reply until its client has taken it. */
+bool
+api_hold(struct api *api, struct job *job, uint64_t bytes)
+{
+	api->held += bytes - job->held;
+	job->held = bytes;
+	return api->held <= HELD_MAX;
+}
+
+static bool
+is_operation(const struct job *job)
+{
+	return job->spec.operation != OPERATION_COMMAND;
+}
+
+/* Its run is over, or nobody's any more. */
+static void
+stop_running(struct api *api, struct job *job)
+{
+	if (!job->running)
+		return;
+	job->running = false;
+	api->operations -= is_operation(job);
+	if (job->session)
+		job->session->running--;
+}
+
 static void
 free_job(struct api *api, struct job *job)
 {
@@ -174,7 +206,8 @@ free_job(struct api *api, struct job *job)
 		sandbox_free(api->config.sandbox, job->handle);
 	else if (job->handle)
 		sandbox_abandon(api->config.sandbox, job->handle);
-	api->held -= job->held;
+	stop_running(api, job);
+	(void)api_hold(api, job, 0);
 	run_request_free(&job->run);
 	session_request_free(&job->create);
 	free_text(&job->path);
@@ -182,7 +215,7 @@ free_job(struct api *api, struct job *job)
 	if (job->session) {
 		/* A session whose creation nobody waits for any more is nobody's. */
 		if (!job->replied && job->route->begin == api_session_create &&
-		    job->session->state == SESSION_LIVE)
+		    job->session->state <= SESSION_LIVE)
 			(void)session_end(api->config.sessions, job->session, NULL);
 		session_leave(job->session, api->wait);
 	}
@@ -217,6 +250,29 @@ set_request_id(struct job *job, const struct http_request *request)
 	(void)!getrandom(bytes, sizeof(bytes), 0);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(job->request_id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* Whoever shows a token is known by it, anybody else by address. */
+static uint64_t
+asker_of(const struct http_request *request)
+{
+	size_t count;
+	struct str token = http_field(request, "authorization", &count);
+	uint64_t hash = 0xcbf29ce484222325u;		/* FNV-1a */
+	const unsigned char *bytes = (const unsigned char *)token.data;
+	size_t len = count ? token.len : 0;
+
+	if (!count && request->peer.ss_family == AF_INET) {
+		bytes = (const unsigned char *)&((const struct sockaddr_in *)(const void *)&request->peer)->sin_addr;
+		len = 4;
+	} else if (!count && request->peer.ss_family == AF_INET6) {
+		/* One client has a /64. */
+		bytes = (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)&request->peer)->sin6_addr;
+		len = 8;
+	}
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3u;
+	return hash;
 }
 
 static struct job *
@@ -259,14 +315,47 @@ api_null(struct api *api)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Replies that nobody takes must not keep others from running: the one that has been taken for longest goes. */
+static void
+cut_slowest(struct api *api)
+{
+	struct job *slowest = NULL;
+
+	for (size_t i = 0; i < api->jobs_len; i++) {
+		struct job *job = api->jobs[i];
+		if (job && job->replied && job->held && !job->cut &&
+		    job->replied_at + SLOW_S * 1000000000ll < api->now &&
+		    (!slowest || job->replied_at < slowest->replied_at))
+			slowest = job;
+	}
+	if (slowest) {
+		slowest->cut = true;
+		http_cut(api->config.http, slowest->client);
+	}
+}
+
+/* Operations may take as long as a client's line does, so they never have all runs. */
+static bool
+may_start(struct api *api, const struct job *job)
+{
+	unsigned most = api->config.runs_max / 2;
+
+	return !is_operation(job) || api->operations < (most ? most : 1);
+}
+
 static bool
 start_now(struct api *api, struct job *job)
 {
 	const struct sandbox_spec *spec = &job->spec;
 	uint64_t held = spec->output == SANDBOX_KEEP ? (spec->limits.output_kb << 11) + spec->copy_out_max : 0;
 
-	if (!sandbox_room(api->config.sandbox) || (api->held && api->held + held > HELD_MAX))
+	if (!sandbox_room(api->config.sandbox) || !may_start(api, job))
 		return false;
+	/* One job may always go on: else a run with a large output would wait for ever. */
+	if (api->held > job->held && api->held + held > HELD_MAX) {
+		cut_slowest(api);
+		return false;
+	}
 	job->has_spec = false;
 	job->started = api->now;
 	int error = sandbox_start(api->config.sandbox, spec, &job->handle);
@@ -278,10 +367,49 @@ start_now(struct api *api, struct job *job)
 			api_fail(api, job, 500, "internal", "cannot start a run: %s", strerror(-error));
 		return true;
 	}
-	job->held = held;
-	api->held += held;
+	(void)api_hold(api, job, job->held + held);
+	job->running = true;
+	api->operations += is_operation(job);
 	if (job->session)
 		job->session->running++;
+	return true;
+}
+
+static size_t
+count_asker(const struct api *api, uint64_t asker, bool queued)
+{
+	size_t count = 0;
+
+	if (queued) {
+		for (const struct job *job = api->queue; job; job = job->queue_next)
+			count += job->asker == asker;
+		return count;
+	}
+	for (size_t i = 0; i < api->jobs_len; i++)
+		count += api->jobs[i] && api->jobs[i]->running && api->jobs[i]->asker == asker;
+	return count;
+}
+
+/* The queue is full: the newest job of whoever has most in it gives way, unless that is who asks. */
+static bool
+make_room(struct api *api, const struct job *asking)
+{
+	struct job *newest = NULL;
+	size_t most = count_asker(api, asking->asker, true) + 1;
+
+	for (struct job *job = api->queue; job; job = job->queue_next) {
+		size_t count = newest && newest->asker == job->asker ? most :
+		    count_asker(api, job->asker, true);
+		if (count >= most && job->asker != asking->asker) {
+			most = count;
+			newest = job;
+		}
+	}
+	if (!newest)
+		return false;
+	leave_queue(api, newest);
+	close_spec(newest);
+	api_fail(api, newest, 503, "overloaded", "too many requests are waiting");
 	return true;
 }
 
@@ -294,7 +422,7 @@ api_start(struct api *api, struct job *job)
 	job->queued_at = api->now;
 	if (!api->queue_len && start_now(api, job))
 		return;
-	if (api->queue_len >= QUEUE_MAX) {
+	if (api->queue_len >= QUEUE_MAX && !make_room(api, job)) {
 		close_spec(job);
 		api_fail(api, job, 503, "overloaded", "%zu requests are waiting already", api->queue_len);
 		return;
@@ -306,11 +434,33 @@ api_start(struct api *api, struct job *job)
 	api->queue_len++;
 }
 
+/* The next of the queue: of those that can start, the first of whoever has the fewest runs now. */
+static struct job *
+next_queued(struct api *api)
+{
+	struct job *next = NULL;
+	size_t fewest = SIZE_MAX;
+	uint64_t last = 0;
+
+	for (struct job *job = api->queue; job && fewest; job = job->queue_next) {
+		if ((next && job->asker == last) || !may_start(api, job))
+			continue;
+		size_t count = count_asker(api, job->asker, false);
+		last = job->asker;
+		if (count < fewest) {
+			fewest = count;
+			next = job;
+		}
+	}
+	return next;
+}
+
 static void
 start_queued(struct api *api)
 {
-	while (api->queue) {
-		struct job *job = api->queue;
+	struct job *job;
+
+	while (api->queue && sandbox_room(api->config.sandbox) && (job = next_queued(api))) {
 		if (!start_now(api, job))
 			return;
 		leave_queue(api, job);
@@ -336,12 +486,10 @@ api_run_event(struct api *api, const struct sandbox_event *event, const struct w
 		return;
 	job->has_result = true;
 	job->result = *sandbox_result(job->handle);
-	if (job->session) {
-		job->session->running--;
+	stop_running(api, job);
+	if (job->session)
 		job->session->disk_used_kb = job->result.disk_used_kb;
-	}
-	api->held -= job->held;
-	job->held = 0;
+	(void)api_hold(api, job, 0);
 	struct sandbox_run *ended = job->handle;
 	if (job->ended)
 		job->ended(api, job);
@@ -801,6 +949,7 @@ take_event(struct api *api, const struct http_event *event)
 			return;
 		}
 		set_request_id(job, http_request(api->config.http, event->client));
+		job->asker = asker_of(http_request(api->config.http, event->client));
 		begin_job(api, job, http_request(api->config.http, event->client));
 		return;
 	case HTTP_BAD:

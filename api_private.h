@@ -28,7 +28,7 @@ struct job {
 	void (*ended)(struct api *, struct job *);	/* its run has ended */
 	void (*moved)(struct api *, struct job *);	/* its streams have moved, or its client's */
 	struct sandbox_spec spec;	/* while it waits in the queue */
-	bool has_spec, streams_body, head_seen, replied, body_over;
+	bool has_spec, streams_body, head_seen, replied, body_over, cut;
 	uint64_t offset, length, size;	/* of a file's range: GET */
 	bool has_range, has_suffix;
 	bool keep_handle;		/* the run has ended, its output has not been taken yet */
@@ -36,9 +36,11 @@ struct job {
 	uint64_t entries;		/* of a listing, written so far */
 	struct str cwd;			/* to be set when it has been checked; owned */
 	struct job *queue_next;
-	bool queued;
+	bool queued, running;		/* running: counted as a run of its asker */
 	int64_t began, queued_at, started;
-	uint64_t held;			/* bytes reserved for what the run may put out */
+	uint64_t held;			/* bytes of memory that are counted for it: see api_hold */
+	uint64_t asker;			/* who asks: its token, or its address */
+	int64_t replied_at;
 	/* For the log. */
 	char request_id[65];
 	int status;
@@ -54,6 +56,7 @@ struct api {
 	size_t jobs_len, busy;
 	struct job *queue, **queue_end;
 	size_t queue_len;
+	unsigned operations;		/* file operations that are going on */
 	uint64_t held;
 	bool draining;
 	int64_t now;
@@ -74,6 +77,9 @@ void api_reply_json(struct api *api, struct job *job, int status, const char *fi
 void api_reply_empty(struct api *api, struct job *job, int status);
 /* Hands job->spec to the launcher now, or when there is room; job->ended follows. */
 void api_start(struct api *api, struct job *job);
+/* Counts bytes for a job until it is over, in place of those counted before; false (and counted all the same) when all jobs
+ * together hold more than they may. */
+bool api_hold(struct api *api, struct job *job, uint64_t bytes);
 /* A descriptor of /dev/null, for an empty stdin: the caller's; or -errno. */
 int api_null(struct api *api);
 /* The rules for a run in a session, or for one without. */

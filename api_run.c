@@ -132,6 +132,10 @@ api_run(struct api *api, struct job *job, const struct json_value *body)
 	size_t len = run->command.len < sizeof(job->command) - 1 ? run->command.len : sizeof(job->command) - 1;
 	memcpy(job->command, run->command.data, len);
 	job->command[len] = '\0';
+	if (!api_hold(api, job, run->memfd_size)) {
+		api_fail(api, job, 503, "overloaded", "the bodies of other requests fill the memory that there is for them");
+		return;
+	}
 	int input = run->input >= 0 ? run->input : api_null(api);
 	if (input < 0) {
 		api_fail(api, job, 503, "overloaded", "no descriptor: %s", strerror(-input));

@@ -403,13 +403,15 @@ cli_run(const struct options *options)
 	if (options->limits.nofile > nofile_max) {
 		fprintf(stderr, "opensandbox: --nofile: %llu is more than can be set here (%llu)\n",
 		    (unsigned long long)options->limits.nofile, (unsigned long long)nofile_max);
+		launcher_close(launcher, false);
 		return 2;
 	}
-	if ((error = message_pair(ends)))
-		return complain("socketpair", error);
-	pid_t pid = fork();
-	if (pid < 0)
-		return complain("fork", errno);
+	pid_t pid = -1;
+	if ((error = message_pair(ends)) || (pid = fork()) < 0) {
+		error = error ? error : -errno;
+		launcher_close(launcher, false);
+		return complain("start the front", error);
+	}
 	if (pid == 0) {
 		close(ends[1]);
 		_exit(front(&cli, ends[0], launcher_front_uid(launcher)));

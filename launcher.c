@@ -51,6 +51,7 @@ enum {
 	NO_RUN = -1,
 	READY_KEPT = 1,			/* sandboxes that stay when nothing is asked for */
 	MILLISECOND = 1000000,
+	MEMORY_LEAST_KB = 65536,	/* that must be available for a new session */
 };
 static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
 static const int64_t least_look_ns = MILLISECOND;	/* between two looks at a CPU clock */
@@ -843,6 +844,23 @@ answer_session(struct launcher *launcher, const struct message_session *what, in
 	answer(launcher, &done, sizeof(done), -1);
 }
 
+/* Whether the host has hardly any memory left that is really available (proc(5), MemAvailable): a new session would fill what the
+ * others count on. */
+static bool
+memory_is_short(const struct launcher *launcher)
+{
+	char text[512];
+
+	int fd = openat(root_proc(launcher->root), "meminfo", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *available = strstr(text, "MemAvailable:");
+	return available && strtoull(available + 13, NULL, 10) < MEMORY_LEAST_KB;
+}
+
 static int
 on_session_open(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
 {
@@ -855,7 +873,8 @@ on_session_open(struct launcher *launcher, const union message *message, int *fd
 		return violation(launcher, "session: network not granted");
 	if (what.disk_kb < 1 || what.disk_kb > limit_fields[LIMIT_DISK].greatest)
 		return violation(launcher, "session: disk");
-	answer_session(launcher, &what, store_create(launcher->store, &what, fds[0]));
+	error = memory_is_short(launcher) ? -ENOMEM : store_create(launcher->store, &what, fds[0]);
+	answer_session(launcher, &what, error);
 	return 0;
 }
 
@@ -1144,6 +1163,23 @@ send_sessions(struct launcher *launcher)
 	}
 }
 
+void
+launcher_close(struct launcher *launcher, bool keep_sessions)
+{
+	if (launcher->store)
+		store_close(launcher->store, keep_sessions);
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		cgroup_group_close(launcher->slots[i].group);
+		close_fd(&launcher->slots[i].userns);
+	}
+	cgroup_close(launcher->cgroup);
+	uid_block_close(&launcher->uids);
+	wait_close(&launcher->wait);
+	free(launcher->slots);
+	free(launcher->outbox);
+	free(launcher);
+}
+
 static int
 finish_serving(struct launcher *launcher)
 {
@@ -1162,15 +1198,7 @@ finish_serving(struct launcher *launcher)
 		;
 	/* A front that crashed said nothing of its sessions: they are kept for the next start. */
 	bool crashed = !WIFEXITED(status);
-	if (launcher->store)
-		store_close(launcher->store, crashed || launcher->keep_sessions);
-	for (size_t i = 0; i < launcher->slots_len; i++) {
-		cgroup_group_close(launcher->slots[i].group);
-		close_fd(&launcher->slots[i].userns);
-	}
-	cgroup_close(launcher->cgroup);
-	uid_block_close(&launcher->uids);
-	wait_close(&launcher->wait);
+	launcher_close(launcher, crashed || launcher->keep_sessions);
 	return status;
 }
 
@@ -1355,7 +1383,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	if (!launcher)
 		return -ENOMEM;
 	launcher->config = *config;
-	launcher->token_dir = -1;
+	launcher->token_dir = launcher->uids.lock = -1;
 	wait_open(&launcher->wait);
 	fault->step = "build the seccomp filters";
 	if ((error = seccomp_build(&launcher->command_filter, SECCOMP_COMMAND, 0)) ||
@@ -1386,12 +1414,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	*out = launcher;
 	return 0;
 err:
-	if (launcher->store)
-		store_close(launcher->store, true);
-	cgroup_close(launcher->cgroup);
-	free(launcher->slots);
-	free(launcher->outbox);
-	free(launcher);
+	launcher_close(launcher, true);
 	return error;
 }
 

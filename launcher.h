@@ -43,6 +43,8 @@ struct launcher;
 /* -errno; fault->step says where. SIGTERM, SIGINT and SIGHUP are blocked from here on. */
 int launcher_open(struct launcher **launcher, const struct launcher_config *config,
     struct root_fault *fault);
+/* Gives everything back, for a front that was never forked. launcher_serve does it by itself. */
+void launcher_close(struct launcher *launcher, bool keep_sessions);
 const struct launcher_facts *launcher_facts(const struct launcher *launcher);
 /* A uid that no sandbox uses: for the front. */
 unsigned launcher_front_uid(const struct launcher *launcher);

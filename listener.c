@@ -152,6 +152,18 @@ remove_stale(const union address *address, const char *path)
 	return unlink(path) ? -errno : 0;
 }
 
+static void
+note_name(struct listeners *listeners, const char *path)
+{
+	size_t at = listeners->len - 1;
+	char dir[108];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	listeners->dirs[at] = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	snprintf(listeners->names[at], sizeof(listeners->names[at]), "%s", slash ? slash + 1 : path);
+}
+
 static int
 listen_unix(struct listeners *listeners, const char *path, const char *mode_text)
 {
@@ -177,8 +189,7 @@ listen_unix(struct listeners *listeners, const char *path, const char *mode_text
 	umask(old);
 	if (failed)
 		return failed;
-	if (path[0] == '/')
-		memcpy(listeners->paths[listeners->len - 1], path, strlen(path) + 1);
+	note_name(listeners, path);
 	return chmod(path, (mode_t)mode) ? complain(path, strerror(errno)) : 0;
 }
 
@@ -258,10 +269,16 @@ listeners_say(const struct listeners *listeners)
 void
 listeners_close(struct listeners *listeners)
 {
-	for (size_t i = 0; i < listeners->len; i++) {
+	for (size_t i = 0; i < listeners->len; i++)
 		close(listeners->fds[i]);
-		if (listeners->paths[i][0])
-			(void)unlink(listeners->paths[i]);
-	}
-	listeners->len = 0;
+}
+
+void
+listeners_remove(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->len; i++)
+		if (listeners->names[i][0] && listeners->dirs[i] >= 0) {
+			(void)unlinkat(listeners->dirs[i], listeners->names[i], 0);
+			close(listeners->dirs[i]);
+		}
 }

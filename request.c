@@ -558,6 +558,7 @@ pack_run(struct run_request *request, const struct reading *reading)
 	request->parcel = parcel.failed || request->copies.failed ? -ENOMEM :
 	    parcel_seal("run", buf_str(&parcel));
 	failed = request->parcel < 0 ? no_memory(reading->error) : 0;
+	request->memfd_size += parcel.len;
 out:
 	buf_free(&parcel);
 	return failed;
@@ -575,6 +576,7 @@ pack_input(struct run_request *request, const struct json_value *input, struct r
 	int failed = read_content(error, input, "stdin", &decoded, &content, NULL);
 	if (!failed && content.len) {
 		request->input = parcel_seal("stdin", content);
+		request->memfd_size += content.len;
 		if (request->input < 0)
 			failed = no_memory(error);
 	}

@@ -42,6 +42,7 @@ struct run_request {
 	uint32_t network;
 	bool base64;
 	int parcel, input;		/* memfds; input: -1 where stdin is empty. The request's until taken (-1) */
+	uint64_t memfd_size;		/* bytes of both */
 	struct buf copies;		/* copy_out paths, each with a NUL */
 	size_t copies_len;
 	struct str command;		/* argv[0], as JSON has it: valid as long as the document */

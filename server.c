@@ -360,6 +360,7 @@ server_run(const struct options *options)
 		return EXIT_START;
 	if ((error = check_options(options, &listeners, &tokens))) {
 		listeners_close(&listeners);
+		listeners_remove(&listeners);
 		return error;
 	}
 	struct buf facts_text;
@@ -378,13 +379,17 @@ server_run(const struct options *options)
 	};
 	if ((error = launcher_open(&launcher, &config, &fault))) {
 		listeners_close(&listeners);
+		listeners_remove(&listeners);
 		return explain_open(&fault, error, options);
 	}
-	if ((error = message_pair(ends)))
-		return complain("socketpair", error);
-	pid_t pid = fork();
-	if (pid < 0)
-		return complain("fork", errno);
+	pid_t pid = -1;
+	if ((error = message_pair(ends)) || (pid = fork()) < 0) {
+		error = error ? error : -errno;
+		launcher_close(launcher, true);
+		listeners_close(&listeners);
+		listeners_remove(&listeners);
+		return complain("start the server", error);
+	}
 	if (pid == 0) {
 		struct server server = {
 			.options = options, .listeners = &listeners, .facts = facts_text,
@@ -395,9 +400,9 @@ server_run(const struct options *options)
 		_exit(serve(&server, ends[0], &facts, uid));
 	}
 	close(ends[0]);
-	for (size_t i = 0; i < listeners.len; i++)
-		close(listeners.fds[i]);
+	listeners_close(&listeners);
 	int status = launcher_serve(launcher, ends[1], pid);
+	listeners_remove(&listeners);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	fprintf(stderr, "opensandbox: the server process died of signal %d\n", WTERMSIG(status));
