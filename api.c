@@ -657,6 +657,8 @@ find_route(const struct http_request *request, struct str *id, struct str *rest,
 			return &routes[i];
 		if (routes[i].method == HTTP_GET)
 			get = &routes[i];
+		if (routes[i].method == HTTP_HEAD)
+			continue;		/* named with GET */
 		size_t len = strlen(allow);
 		snprintf(allow + len, size - len, "%s%s%s", len ? ", " : "", method_names[routes[i].method],
 		    routes[i].method == HTTP_GET ? ", HEAD" : "");

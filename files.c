@@ -98,8 +98,7 @@ struct removal {
 	uint64_t changes;	/* names that are gone from where they were */
 };
 
-/* --- bytes --------------------------------------------------------------------------------------
- * */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 /* A descriptor that came may be non-blocking: then this waits. Errors are left for the next call to
  * tell. */
@@ -190,8 +189,7 @@ send_range(int from, int to, uint64_t offset, uint64_t len, bool filled)
 	return 0;
 }
 
-/* --- names --------------------------------------------------------------------------------------
- * */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static uint64_t
 random_u64(void)
@@ -336,8 +334,7 @@ place_open_followed(struct place *place, int base, const char *path)
 	return error;
 }
 
-/* --- uploads ------------------------------------------------------------------------------------
- * */
+/* --- uploads ---------------------------------------------------------------------------------- */
 
 /* What is there may be replaced: a file. *existed: there is something. */
 static int
@@ -518,8 +515,7 @@ files_write(const struct parcel *parcel, const char **path)
 	return -error;
 }
 
-/* --- what a file is -----------------------------------------------------------------------------
- * */
+/* --- what a file is --------------------------------------------------------------------------- */
 
 static uint64_t
 modified_ms(const struct stat *stat)
@@ -578,8 +574,7 @@ open_readable(int base, const char *path, struct stat *stat)
 	return fd;
 }
 
-/* --- copying out --------------------------------------------------------------------------------
- * */
+/* --- copying out ------------------------------------------------------------------------------ */
 
 /* A file up to a chunk is read before its size is told, so that it is exact whatever happens to it.
  * */
@@ -639,8 +634,7 @@ files_copy_out(const struct parcel *parcel, int fd, uint64_t most)
 	return -error;
 }
 
-/* --- directories --------------------------------------------------------------------------------
- * */
+/* --- directories ------------------------------------------------------------------------------ */
 
 static void
 listing_begin(struct listing *listing, int fd)
@@ -739,8 +733,7 @@ send_listing(int dir)
 	return error ? error : listing.error;
 }
 
-/* --- deletion -----------------------------------------------------------------------------------
- * */
+/* --- deletion --------------------------------------------------------------------------------- */
 
 /* A directory of the user's own that he cannot enter is made so that he can. Never a link's target.
  * */
@@ -931,8 +924,7 @@ remove_tree(const struct place *place)
 	return -ENOTEMPTY;
 }
 
-/* --- operations ---------------------------------------------------------------------------------
- * */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static const char *
 argument(const struct parcel *parcel, uint32_t i)

@@ -91,7 +91,7 @@ struct slot {
 };
 
 struct outbox_entry {
-	union message message;
+	union message_small message;
 	size_t len;
 	int fd;				/* to send with it and close; -1 */
 };
@@ -118,6 +118,7 @@ struct launcher {
 	struct outbox_entry *outbox;
 	size_t outbox_first, outbox_len;
 	int wait_front, wait_signals, wait_front_pidfd;
+	bool tokens_due;		/* could not be sent yet */
 	int token_dir;			/* of the token file; -1 */
 	const char *token_name;
 };
@@ -144,6 +145,10 @@ answer(struct launcher *launcher, const void *message, size_t len, int fd)
 	if (!launcher->outbox_len && answer_now(launcher, message, len, fd) != -EAGAIN) {
 		if (fd >= 0)
 			close(fd);
+		return;
+	}
+	if (len > sizeof(union message_small)) {
+		launcher->tokens_due = true;	/* the only large one is made again */
 		return;
 	}
 	if (launcher->outbox_len == OUTBOX_MAX) {
@@ -1114,7 +1119,7 @@ wait_round(struct launcher *launcher)
 
 	wait_begin(wait);
 	launcher->wait_front = wait_add(wait, launcher->front,
-	    (short)(POLLIN | (launcher->outbox_len ? POLLOUT : 0)));
+	    (short)(POLLIN | (launcher->outbox_len || launcher->tokens_due ? POLLOUT : 0)));
 	launcher->wait_front_pidfd = wait_add(wait, launcher->front_pidfd, POLLIN);
 	launcher->wait_signals = wait_add(wait, launcher->signals, POLLIN);
 	tend_ready(launcher);
@@ -1224,6 +1229,10 @@ launcher_serve(struct launcher *launcher, int front, pid_t pid)
 			take_signals(launcher);
 		step_slots(launcher);
 		flush_outbox(launcher);
+		if (launcher->tokens_due && !launcher->outbox_len) {
+			launcher->tokens_due = false;
+			launcher_tokens(launcher);
+		}
 		if (wait_ready(&launcher->wait, launcher->wait_front))
 			open = take_requests(launcher);
 		if (wait_ready(&launcher->wait, launcher->wait_front_pidfd))

@@ -115,6 +115,15 @@ union message {
 	struct message_plain plain;
 };
 
+/* The same without the tokens, which are large: for what is kept to be sent. */
+union message_small {
+	uint32_t type;
+	struct message_run run;
+	struct message_result result;
+	struct message_session session;
+	struct message_plain plain;
+};
+
 /* Sends one message with descriptors (which stay the caller's). 0 or -errno; -EAGAIN: the peer is behind. */
 int message_send(int fd, const void *message, size_t len, const int *fds, size_t fds_len);
 /* Receives one: its length, 0 at the end of the stream, or -errno. Descriptors are CLOEXEC and the caller's; fds_len gets

@@ -36,7 +36,7 @@ struct sandbox_run {
 };
 
 struct outgoing {
-	union message message;
+	union message_small message;
 	size_t len;
 	int fds[MESSAGE_FDS_MAX];	/* ours, closed when sent */
 	size_t fds_len;
@@ -124,7 +124,7 @@ flush_outbox(struct sandbox *sandbox)
 static int
 post(struct sandbox *sandbox, const void *message, size_t len, const int *fds, size_t fds_len)
 {
-	if (sandbox->outbox_len == OUTBOX_MAX || sandbox->lost) {
+	if (sandbox->outbox_len == OUTBOX_MAX || sandbox->lost || len > sizeof(union message_small)) {
 		for (size_t i = 0; i < fds_len; i++)
 			close(fds[i]);
 		return sandbox->lost ? -EPIPE : -ENOSPC;

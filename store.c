@@ -589,7 +589,9 @@ open_home(struct store *store, const char *dir)
 		return -errno;
 	if (!realpath(dir, store->dir) || strlen(store->dir) + 32 > sizeof(store->dir))
 		return errno ? -errno : -ENAMETOOLONG;
-	snprintf(path, sizeof(path), "%s/.opensandbox", store->dir);
+	int n = snprintf(path, sizeof(path), "%s/.opensandbox", store->dir);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return -errno;
 	store->home = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -1,9 +1,10 @@
 /* needs: buf.c parcel.c */
 /* files.c - uploads, downloads, listings, deletion and copies, against files that fight back
  *
- * Each case runs in a process of its own, as an ordinary user, in an empty directory; each operation in a child of that, with
- * pipes, as pid 1 of a sandbox would start it. Where another process interferes it is a real one, but for the few moments
- * that have to be hit exactly: there the call of the system that is about to be made calls the test first. */
+ * Each case runs in a process of its own, as an ordinary user, in an empty directory; each operation
+ * in a child of that, with pipes, as pid 1 of a sandbox would start it. Where another process
+ * interferes it is a real one, but for the few moments that have to be hit exactly: there the call of
+ * the system that is about to be made calls the test first. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -48,11 +49,12 @@ enum {
 	DEEP = 100000, WIDE = 100000,
 };
 
-/* --- seams -------------------------------------------------------------------------------------- */
+/* --- seams ------------------------------------------------------------------------------------ */
 
 static bool no_tmpfile;			/* as on file systems that have none */
 static void (*before_pread)(void);
 static void (*after_fstat)(void);
+static void (*before_content)(void);	/* a file is opened to be read */
 static void (*before_doomed)(void);	/* a directory is opened to be emptied */
 
 static int
@@ -67,6 +69,8 @@ test_openat(int dir, const char *path, int flags, ...)
 		errno = EOPNOTSUPP;
 		return -1;
 	}
+	if (before_content && flags & O_NOCTTY)
+		before_content();
 	if (before_doomed && (flags & (O_DIRECTORY | O_PATH)) == O_DIRECTORY)
 		before_doomed();
 	return openat(dir, path, flags, mode);
@@ -90,7 +94,7 @@ test_fstat(int fd, struct stat *stat)
 	return result;
 }
 
-/* --- rooms -------------------------------------------------------------------------------------- */
+/* --- rooms ------------------------------------------------------------------------------------ */
 
 enum room_kind { ROOM_DISK, ROOM_MEMORY, ROOM_SMALL };
 
@@ -170,7 +174,7 @@ room(enum room_kind kind, void (*body)(void))
 #define ROOM_IN_MEMORY(sentence) ROOM_CASE(sentence, ROOM_MEMORY, __LINE__)
 #define ROOM_OF_1_MB(sentence) ROOM_CASE(sentence, ROOM_SMALL, __LINE__)
 
-/* --- operations --------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 struct reply {
 	int error;		/* exit code; -signal where one ended it */
@@ -419,7 +423,7 @@ get_error(const char *path)
 	return error;
 }
 
-/* --- files -------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void
 make_file(const char *path, const char *data, size_t len)
@@ -497,7 +501,8 @@ make_deep(const char *path, size_t depth, mode_t mode, bool with_files)
 	CHECK(!mkdir(path, 0755));
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < depth; i++) {
-		int next = mkdirat(dir, "d", 0755) ? -1 : openat(dir, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int next = mkdirat(dir, "d", 0755) ? -1 :
+		    openat(dir, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		int file = with_files ? openat(dir, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0644) : -1;
 		if (file >= 0)
 			close(file);
@@ -575,12 +580,12 @@ exchange(const char *a, const char *b)
 	return (int)syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
 }
 
-/* --- PUT ---------------------------------------------------------------------------------------- */
+/* --- PUT -------------------------------------------------------------------------------------- */
 
 /* With and without O_TMPFILE, which not every file system has. */
 #define BOTH_WAYS for (int way = 0; no_tmpfile = way, way < 2; way++)
 
-ROOM("an upload makes a file with its parents and its mode, whatever the umask, and says that it is new")
+ROOM("an upload makes a file, its parents and its mode, whatever the umask, and says it is new")
 {
 	char existed, path[64];
 
@@ -663,8 +668,8 @@ ROOM("an upload that is killed leaves nothing; without O_TMPFILE, a file that is
 ROOM("an upload to a directory is refused, also where only the form of the name says so")
 {
 	BOTH_WAYS {
-		static const char *const names[] = { "dir", "dir/", "dir/.", "dir/..", ".", "..", "/", "//", "new/",
-		    "link" };
+		static const char *const names[] = { "dir", "dir/", "dir/.", "dir/..", ".", "..",
+		    "/", "//", "new/", "link" };
 		(void)mkdir("dir", 0755);
 		(void)!symlink("dir", "link");
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -712,7 +717,8 @@ ROOM("an upload follows links, relative, absolute, in the middle, and to what is
 		CHECK(holds("real/target", STR("3")));
 		CHECK_INT(put("middle/x", STR("4")), 0);
 		CHECK(holds("real/x", STR("4")));
-		CHECK(!unlink("real/target") && !unlink("real/absolute-target") && !unlink("real/x"));
+		CHECK(!unlink("real/target") && !unlink("real/absolute-target") &&
+		    !unlink("real/x"));
 		CHECK_INT(count_of("."), 5);
 	}
 }
@@ -729,7 +735,7 @@ ROOM("links in a circle, and links of /proc, end an upload with an error")
 	CHECK_INT(count_of("."), 3);
 }
 
-ROOM("names of any bytes and of any length that the system takes are uploaded; longer ones are refused")
+ROOM("names of any bytes and any length that the system takes are uploaded; longer ones not")
 {
 	char name[300], path[5000];
 
@@ -757,7 +763,8 @@ ROOM("names of any bytes and of any length that the system takes are uploaded; l
 
 ROOM("modes and lengths that are none are refused before anything is made")
 {
-	static const char *const modes[] = { "8", "0x1", "1000", "07777", "-1", "rwx", " 644", "99999999999999" };
+	static const char *const modes[] = { "8", "0x1", "1000", "07777", "-1", "rwx", " 644",
+	    "99999999999999" };
 	static const char *const lens[] = { "-1", "x", "1x", " 1", "+1", "99999999999999999999" };
 	char existed;
 
@@ -798,7 +805,7 @@ ROOM_OF_1_MB("a full disk ends an upload with ENOSPC, and the old file and the r
 	free(data);
 }
 
-ROOM_OF_1_MB("a disk without inodes ends an upload with ENOSPC, and directories can still be deleted")
+ROOM_OF_1_MB("a disk without inodes is ENOSPC to an upload, and trees can still be deleted")
 {
 	char path[32];
 	int made = 0;
@@ -857,7 +864,7 @@ true_program(void)
 	return (struct str){ data, (size_t)n };
 }
 
-/* Executes ./program as soon as it is there: its exit code, or 100 and more for what else happened. */
+/* Executes ./program as soon as it is there: its exit code, or 100 and more for what failed. */
 static int
 exec_when_there(void *argument)
 {
@@ -870,7 +877,7 @@ exec_when_there(void *argument)
 	}
 }
 
-ROOM("a program can be executed as soon as its name is there, while it is still being uploaded or replaced")
+ROOM("a program can be executed as soon as its name is there")
 {
 	struct str program = true_program();
 	char existed, name[] = "program";
@@ -956,7 +963,8 @@ ROOM("an upload to names that change all the time ends, in one of the places or 
 {
 	int done = 0;
 
-	CHECK(!mkdir("a", 0755) && !mkdir("b", 0755) && !mkdir("a/dir", 0755) && !mkdir("b/dir", 0755));
+	CHECK(!mkdir("a", 0755) && !mkdir("b", 0755));
+	CHECK(!mkdir("a/dir", 0755) && !mkdir("b/dir", 0755));
 	CHECK(!mkfifo("a/fifo", 0644) && !mkfifo("b/fifo", 0644));
 	CHECK(!symlink("../b/name", "a/link") && !symlink("../a/name", "b/link"));
 	make_text("a/name", "old");
@@ -965,7 +973,8 @@ ROOM("an upload to names that change all the time ends, in one of the places or 
 	for (int i = 0; i < 150; i++) {
 		no_tmpfile = i % 2;
 		int error = put("a/name", STR("new"));
-		CHECK(!error || error == EISDIR || error == EEXIST || error == ELOOP || error == ENOENT);
+		CHECK(!error || error == EISDIR || error == EEXIST || error == ELOOP ||
+		    error == ENOENT);
 		done += !error;
 	}
 	end_meddler(pid);
@@ -977,15 +986,16 @@ ROOM("an upload to names that change all the time ends, in one of the places or 
 	}
 }
 
-/* --- GET ---------------------------------------------------------------------------------------- */
+/* --- GET -------------------------------------------------------------------------------------- */
 
-ROOM("a download is the head and the bytes, whole or in part, and a part that is not there is empty")
+ROOM("a download is head and bytes, whole or in part; a part that is not there is empty")
 {
 	static const struct {
 		const char *offset, *len;
 		size_t from, n;
 	} parts[] = {
-		{ "", "", 0, 100000 }, { "0", "100000", 0, 100000 }, { "0", "0", 0, 0 }, { "1", "1", 1, 1 },
+		{ "", "", 0, 100000 }, { "0", "100000", 0, 100000 }, { "0", "0", 0, 0 },
+		{ "1", "1", 1, 1 },
 		{ "99999", "", 99999, 1 }, { "99999", "5", 99999, 1 }, { "100000", "", 0, 0 },
 		{ "100001", "7", 0, 0 }, { "9223372036854775807", "", 0, 0 },
 		{ "40000", "40000", 40000, 40000 }, { "5", "9223372036854775807", 5, 99995 },
@@ -1061,7 +1071,8 @@ ROOM("a download follows links; what leads nowhere, or in a circle, is an error 
 
 ROOM("a FIFO, a socket and a device have a head, no content, and are not opened")
 {
-	static const char *const names[] = { "fifo", "socket", "/dev/null", "/dev/zero", "link", "/proc/self/fd/1" };
+	static const char *const names[] = { "fifo", "socket", "/dev/null", "/dev/zero", "link",
+	    "/proc/self/fd/1" };
 	struct files_head head;
 
 	CHECK(!mkfifo("fifo", 0600) && !symlink("fifo", "link"));
@@ -1114,6 +1125,27 @@ ROOM("a file that is a FIFO or a socket at every other moment never hangs a down
 }
 
 static void
+swap_file(void)
+{
+	CHECK(!exchange("file", "fifo"));
+}
+
+ROOM("a file that becomes a FIFO just before it is opened has a head and no content")
+{
+	struct files_head head;
+
+	CHECK(!mkfifo("fifo", 0600));
+	make_text("file", "content");
+	before_content = swap_file;
+	struct reply reply = get_range("file", "", "", &head);
+	CHECK_INT(reply.error, 0);
+	CHECK_INT(head.kind, FILES_OTHER);
+	CHECK_INT(head.size, 0);
+	CHECK_INT(reply.len, 0);
+	reply_free(&reply);
+}
+
+static void
 truncate_file(void)
 {
 	CHECK(!truncate("file", 40000));
@@ -1125,7 +1157,7 @@ extend_file(void)
 	CHECK(!truncate("file", 500000));
 }
 
-ROOM("a file that shrinks while it is sent ends early with an error; one that grows ends where it was")
+ROOM("a file that shrinks while it is sent is an error; one that grows ends where it was")
 {
 	char *data = pattern(200000);
 	struct files_head head;
@@ -1223,7 +1255,7 @@ ROOM("a HEAD is the head alone")
 		CHECK_INT(head.mode, wanted[i].mode);
 		CHECK_INT(head.size, wanted[i].size);
 		if (i == 0)
-			CHECK_INT(head.modified_ms, stat.st_mtim.tv_sec * 1000 + stat.st_mtim.tv_nsec / 1000000);
+			CHECK_INT(head.modified_ms, modified_ms(&stat));
 		reply_free(&reply);
 	}
 	struct reply reply = operate(OPERATION_STAT, "none", "", "", "", 0);
@@ -1254,7 +1286,8 @@ ROOM("a listing tells the name, type, size and mode of every entry, and follows 
 		char type;
 		uint32_t mode, size;
 	} wanted[] = {
-		{ "file", 'f', 0640, 7 }, { "new\nline", 'f', 0644, 0 }, { "\xff\x80\xc0", 'f', 0644, 0 },
+		{ "file", 'f', 0640, 7 }, { "new\nline", 'f', 0644, 0 },
+		{ "\xff\x80\xc0", 'f', 0644, 0 },
 		{ "dir", 'd', 0711, 0 }, { "link", 'l', 0777, 4 }, { "dangling", 'l', 0777, 6 },
 		{ "fifo", 'p', 0600, 0 }, { "socket", 's', 0755, 0 }, { "...", 'f', 0644, 0 },
 	};
@@ -1297,7 +1330,7 @@ ROOM("a listing tells the name, type, size and mode of every entry, and follows 
 	reply_free(&reply);
 }
 
-ROOM("a directory that may be read but not entered is listed with types; one that may not be read is EACCES")
+ROOM("a directory that may be read but not entered is listed with types; a closed one is EACCES")
 {
 	struct files_head head;
 	struct files_entry entry;
@@ -1336,12 +1369,12 @@ ROOM_IN_MEMORY("a directory of 10^5 entries is listed whole to a slow reader's p
 	CHECK(!there("wide"));
 }
 
-/* --- DELETE ------------------------------------------------------------------------------------- */
+/* --- DELETE ----------------------------------------------------------------------------------- */
 
 ROOM("files, FIFOs, sockets, empty directories and links are deleted, and no link's target")
 {
-	static const char *const names[] = { "file", "fifo", "socket", "empty", "link", "dirlink", "dangling",
-	    "dark", "slashed/" };
+	static const char *const names[] = { "file", "fifo", "socket", "empty", "link", "dirlink",
+	    "dangling", "dark", "slashed/" };
 
 	CHECK(!mkfifo("fifo", 0600) && !mkdir("empty", 0755) && !mkdir("keep", 0755) &&
 	    !symlink("keep/file", "link") && !symlink("keep", "dirlink") &&
@@ -1473,8 +1506,8 @@ mount_in_tree(void)
 	CHECK(!mkdir("tree", 0755) && !mkdir("tree/a", 0755) && !mkdir("tree/a/mount", 0755));
 	CHECK(!mount("tmpfs", "tree/a/mount", "tmpfs", 0, "mode=777"));
 	make_text("tree/a/mount/file", "kept");
-	if (chown("tree", USER, USER) || chown("tree/a", USER, USER) || chown("tree/a/mount", USER, USER) ||
-	    setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
+	if (chown("tree", USER, USER) || chown("tree/a", USER, USER) ||
+	    chown("tree/a/mount", USER, USER) || setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
 		_exit(9);
 	CHECK_INT(delete("tree"), EBUSY);
 	CHECK(there("tree/a/mount/file"));
@@ -1682,9 +1715,15 @@ ROOM("a deletion has an end, however many names there are")
 	CHECK_INT(empty_directory(&removal), -ENOTEMPTY);
 	CHECK(count_of("deep") > 0);
 	close(removal.top);
+	make_wide("wide/below", 50);
+	removal = (struct removal){ .visits = VISITS_MAX - 20 };
+	removal.top = open("wide", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(empty_directory(&removal), -ENOTEMPTY);
+	CHECK(count_of("wide/below") > 20);
+	close(removal.top);
 }
 
-/* --- CHECK_CWD, and what is no operation -------------------------------------------------------- */
+/* --- CHECK_CWD, and what is no operation ------------------------------------------------------ */
 
 ROOM("a working directory is one that can be entered")
 {
@@ -1693,8 +1732,8 @@ ROOM("a working directory is one that can be entered")
 		int error;
 	} wanted[] = {
 		{ "dir", 0 }, { "link", 0 }, { "/", 0 }, { "dir/../dir/", 0 }, { "file", ENOTDIR },
-		{ "none", ENOENT }, { "", ENOENT }, { "dark", EACCES }, { "dangling", ENOENT }, { "circle", ELOOP },
-		{ "fifo", ENOTDIR },
+		{ "none", ENOENT }, { "", ENOENT }, { "dark", EACCES }, { "dangling", ENOENT },
+		{ "circle", ELOOP }, { "fifo", ENOTDIR },
 	};
 
 	CHECK(!mkdir("dir", 0755) && !mkdir("dark", 0) && !symlink("dir", "link") &&
@@ -1722,7 +1761,7 @@ TEST("what is no file operation, or has no path, is an error")
 	CHECK_INT(files_operate(OPERATION_CHECK_CWD, &parcel), ENOENT);
 }
 
-/* --- copying in --------------------------------------------------------------------------------- */
+/* --- copying in ------------------------------------------------------------------------------- */
 
 struct copy_in {
 	const char *path;
@@ -1755,7 +1794,8 @@ pack(const char *cwd, const struct copy_in *files, size_t files_len, const char 
 	return parcel;
 }
 
-/* In a process that shares this one's memory, with as little stack as pid 1 gives; then ./program is executed, if it is to be. */
+/* In a process that shares this one's memory, with as little stack as pid 1 gives; then `program`
+ * is executed, where there is one. */
 struct vfork_call {
 	const struct parcel *parcel;
 	const char *path;	/* that failed */
@@ -1792,7 +1832,8 @@ write_in_shared_memory(void *argument)
 }
 
 static int
-write_files(const char *cwd, const struct copy_in *files, size_t len, const char *program, const char **path)
+write_files(const char *cwd, const struct copy_in *files, size_t len, const char *program,
+    const char **path)
 {
 	static char stack[(128 << 10) + 4096] __attribute__((aligned(4096)));
 	struct parcel parcel = pack(cwd, files, len, NULL, 0);
@@ -1800,8 +1841,8 @@ write_files(const char *cwd, const struct copy_in *files, size_t len, const char
 
 	/* What lies below the stack must stay as it is. */
 	memset(stack, 0x5a, 4096);
-	pid_t pid = clone(write_in_shared_memory, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD,
-	    &call);
+	pid_t pid = clone(write_in_shared_memory, stack + sizeof(stack),
+	    CLONE_VM | CLONE_VFORK | SIGCHLD, &call);
 	CHECK_INT(end_process(pid), 0);
 	CHECK_INT(call.descriptors, 0);
 	size_t untouched = 0;
@@ -1813,7 +1854,7 @@ write_files(const char *cwd, const struct copy_in *files, size_t len, const char
 	return call.error;
 }
 
-ROOM("files are written before a run, relative to cwd or absolute, in order, with parents and modes")
+ROOM("files are written before a run, relative or absolute, in order, with parents and modes")
 {
 	char cwd[256], absolute[300];
 	char *data = pattern(300000);
@@ -1824,7 +1865,8 @@ ROOM("files are written before a run, relative to cwd or absolute, in order, wit
 	BOTH_WAYS {
 		const struct copy_in files[] = {
 			{ absolute, 0600, STR("absolute") }, { "plain", 0644, STR("one") },
-			{ "sub/dir/script", 0755, STR("#!/bin/sh\n") }, { "plain", 0444, STR("two") },
+			{ "sub/dir/script", 0755, STR("#!/bin/sh\n") },
+			{ "plain", 0444, STR("two") },
 			{ "../outside", 0644, STR("") }, { "big", 0666, { data, 300000 } },
 			{ "nul", 0777, STR("a\0b") }, { "\xff\n", 0644, STR("odd") },
 		};
@@ -1852,20 +1894,23 @@ ROOM("a file that cannot be written before a run is named with the reason, and n
 		const char *path;
 		int error;
 	} wanted[] = {
-		{ "dir", EISDIR }, { "fifo", EEXIST }, { "socket", EEXIST }, { "/dev/null", EEXIST },
-		{ "file/x", ENOTDIR }, { "closed/x", EACCES }, { "circle", ELOOP }, { "x/", EISDIR },
+		{ "dir", EISDIR }, { "fifo", EEXIST }, { "socket", EEXIST },
+		{ "/dev/null", EEXIST }, { "file/x", ENOTDIR }, { "closed/x", EACCES },
+		{ "circle", ELOOP }, { "x/", EISDIR },
 		{ "", ENOENT }, { "/", EISDIR },
 	};
 	const char *path;
 	char cwd[256];
 
 	CHECK(getcwd(cwd, sizeof(cwd)));
-	CHECK(!mkdir("dir", 0755) && !mkfifo("fifo", 0644) && !mkdir("closed", 0555) && !symlink("circle", "circle"));
+	CHECK(!mkdir("dir", 0755) && !mkfifo("fifo", 0644) && !mkdir("closed", 0555) &&
+	    !symlink("circle", "circle"));
 	make_socket("socket");
 	make_text("file", "old");
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		const struct copy_in files[] = {
-			{ "first", 0644, STR("1") }, { wanted[i].path, 0644, STR("x") }, { "last", 0644, STR("2") },
+			{ "first", 0644, STR("1") }, { wanted[i].path, 0644, STR("x") },
+			{ "last", 0644, STR("2") },
 		};
 		CHECK_INT(write_files(cwd, files, 3, NULL, &path), wanted[i].error);
 		CHECK(!strcmp(path, wanted[i].path));
@@ -1902,7 +1947,7 @@ ROOM_OF_1_MB("a full disk before a run is ENOSPC, and the file that was there st
 	free(data);
 }
 
-/* --- copying out -------------------------------------------------------------------------------- */
+/* --- copying out ------------------------------------------------------------------------------ */
 
 struct copy_out_call {
 	struct parcel parcel;
@@ -1925,7 +1970,7 @@ copy_out(const char *cwd, const char *const *paths, size_t len, uint64_t most)
 	return run_process(call_copy_out, &call, "", 0);
 }
 
-/* Takes the next copy off what came: its content, in place. False where the framing does not hold. */
+/* Takes the next copy off what came: its content, in place. False: the framing does not hold. */
 static bool
 next_copy(const struct reply *reply, size_t *at, struct files_copy *copy, struct str *content)
 {
@@ -1940,7 +1985,7 @@ next_copy(const struct reply *reply, size_t *at, struct files_copy *copy, struct
 	return true;
 }
 
-ROOM("what a run leaves is copied out in order: content, what was cut, and why something is not there")
+ROOM("what a run leaves is copied out in order: content, what was cut, why it is not there")
 {
 	char cwd[256], absolute[300], *data = pattern(200000);
 	struct files_copy copy;
@@ -1950,7 +1995,8 @@ ROOM("what a run leaves is copied out in order: content, what was cut, and why s
 	CHECK(getcwd(cwd, sizeof(cwd)));
 	snprintf(absolute, sizeof(absolute), "%s/sub/small", cwd);
 	CHECK(!mkdir("sub", 0755) && !mkdir("dir", 0755) && !mkfifo("fifo", 0644) &&
-	    !symlink("sub/small", "link") && !symlink("circle", "circle") && !symlink("none", "dangling"));
+	    !symlink("sub/small", "link") && !symlink("circle", "circle") &&
+	    !symlink("none", "dangling"));
 	make_text("sub/small", "content");
 	make_text("empty", "");
 	make_text("dark", "x");
@@ -2013,7 +2059,7 @@ ROOM("nothing at all may be copied out of a file, and that is told as cut")
 	reply_free(&reply);
 }
 
-ROOM("where the working directory is gone, each relative path says so, and absolute ones are copied")
+ROOM("where the working directory is gone, relative paths say so, and absolute ones are copied")
 {
 	const char *paths[] = { "file", "/proc/self/nothing", "file", NULL };
 	char cwd[256], absolute[300];
@@ -2049,7 +2095,7 @@ ROOM("the framing holds when a file shrinks or grows while it is copied out")
 	static const struct {
 		size_t size;			/* at first */
 		void (*at_fstat)(void), (*at_pread)(void);
-		uint64_t told, real;		/* size in the head, and how much of it is the file's */
+		uint64_t told, real;		/* size in the head; how much is the file's */
 	} wanted[] = {
 		{ 20000, shorten_file, NULL, 1000, 1000 },	/* a chunk: exact */
 		{ 200000, shorten_file, NULL, 1000, 1000 },
