@@ -127,13 +127,13 @@ try_run(struct sandbox *sandbox, struct wait *wait, enum operation operation, co
 }
 
 static void
-front(struct check_trial *out, int launcher, uid_t uid)
+front(struct check_trial *out, int launcher, uid_t uid, bool has_uids)
 {
 	struct root_fault fault = { NULL };
 	struct sandbox *sandbox;
 	struct wait wait;
 
-	int error = confine_front(uid, geteuid() == 0, &fault);
+	int error = confine_front(uid, has_uids, &fault);
 	if (error) {
 		set_failure(out, fault.step, error);
 		return;
@@ -206,7 +206,8 @@ be_launcher(void *argument)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[1]);
-		front(out, ends[0], launcher_front_uid(launcher));
+		front(out, ends[0], launcher_front_uid(launcher),
+		    !launcher_facts(launcher)->one_uid);
 		_exit(0);
 	}
 	if (pid < 0) {

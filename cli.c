@@ -345,12 +345,12 @@ loop(struct cli *cli)
 }
 
 static int
-front(struct cli *cli, int launcher, uid_t uid)
+front(struct cli *cli, int launcher, uid_t uid, bool has_uids)
 {
 	struct root_fault fault;
 	int error;
 
-	if ((error = confine_front(uid, geteuid() == 0, &fault)))
+	if ((error = confine_front(uid, has_uids, &fault)))
 		return complain(fault.step, error);
 	if ((error = sandbox_open(&cli->sandbox, launcher, 1)))
 		return complain("open the sandbox", error);
@@ -414,7 +414,8 @@ cli_run(const struct options *options)
 	}
 	if (pid == 0) {
 		close(ends[1]);
-		_exit(front(&cli, ends[0], launcher_front_uid(launcher)));
+		_exit(front(&cli, ends[0], launcher_front_uid(launcher),
+		    !launcher_facts(launcher)->one_uid));
 	}
 	close(ends[0]);
 	int status = launcher_serve(launcher, ends[1], pid);

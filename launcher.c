@@ -1367,6 +1367,7 @@ open_namespaces(struct launcher *launcher, struct root_fault *fault)
 		.rootfs = config->rootfs, .binds = config->binds, .binds_len = config->binds_len,
 		.uid = config->no_userns ? launcher->uids.user : JAIL_UID_USER,
 		.gid = config->no_userns ? launcher->uids.user : JAIL_UID_USER,
+		.rootless = launcher->uids.one,
 	};
 	int error;
 
@@ -1380,6 +1381,40 @@ open_namespaces(struct launcher *launcher, struct root_fault *fault)
 	if ((error = cgroup_open(&launcher->cgroup, &cgroup, &launcher->facts.cgroup)))
 		return error;
 	return root_open(&launcher->root, &root, fault);
+}
+
+static int
+write_own(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, text, strlen(text));
+	int error = n < 0 ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+/* An ordinary user becomes root of a user namespace that has no id but the user's own, and of a mount namespace in it. From
+ * there everything is made as by root, as far as one id goes (user_namespaces(7)). */
+static int
+become_rootless(struct root_fault *fault)
+{
+	char uid_map[48], gid_map[48];
+	int error;
+
+	if (geteuid() == 0)
+		return 0;
+	snprintf(uid_map, sizeof(uid_map), "0 %u 1\n", (unsigned)geteuid());
+	snprintf(gid_map, sizeof(gid_map), "0 %u 1\n", (unsigned)getegid());
+	fault->step = "make a user namespace without root (opensandbox check says what forbids it)";
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return -errno;
+	fault->step = "map the user's id";
+	if ((error = write_own("/proc/self/setgroups", "deny")) ||
+	    (error = write_own("/proc/self/uid_map", uid_map)))
+		return error;
+	return write_own("/proc/self/gid_map", gid_map);
 }
 
 int
@@ -1399,7 +1434,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	    (error = seccomp_build(&launcher->init_filter, SECCOMP_INIT, 0)))
 		goto err;
 	fault->step = "open the token file";
-	if ((error = open_token_dir(launcher)))
+	if ((error = open_token_dir(launcher)) || (error = become_rootless(fault)))
 		goto err;
 	fault->step = "take a block of uids";
 	if (config->state_dir) {

@@ -506,6 +506,19 @@ attach_parts(int parts)
 	return error;
 }
 
+/* In a user namespace a new proc can only be mounted where the old one, whole, is in the mount namespace as well. */
+static int
+keep_proc(const struct root *root)
+{
+	if (mkdirat(root->parts, "proc", 0755))
+		return -errno;
+	int tree = sys_open_tree(root->proc, "", AT_EMPTY_PATH | AT_RECURSIVE);
+	int error = tree < 0 ? tree : sys_move_mount(tree, root->parts, "proc");
+	if (tree >= 0)
+		close(tree);
+	return error;
+}
+
 int
 root_open(struct root **out, const struct root_config *config, struct root_fault *fault)
 {
@@ -535,6 +548,9 @@ root_open(struct root **out, const struct root_config *config, struct root_fault
 	if (!error)
 		error = make_dev(root->parts);
 	if (error)
+		goto err;
+	fault->step = "keep /proc";
+	if (config->rootless && (error = keep_proc(root)))
 		goto err;
 	fault->step = "bind the system directories";
 	if ((error = take_all_system(root, base, config->rootfs != NULL)))

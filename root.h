@@ -25,6 +25,7 @@ struct root_config {
 	size_t binds_len;
 	uid_t uid;			/* the command's, as /etc/passwd inside shows it */
 	gid_t gid;
+	bool rootless;			/* in a user namespace of an ordinary user's */
 };
 
 /* Where something failed: a static text, for `step` of a result. */

@@ -1,4 +1,5 @@
-/* sample.c - adds up what a sandbox's processes have used, by its own /proc (pid 1's root/proc). Reads, and touches nothing. */
+/* sample.c - adds up what a sandbox's processes have used, going from pid 1 to its children and theirs by the host's /proc. An
+ * orphan becomes pid 1's child, so all are found. Reads, and touches nothing. */
 #include "sample.h"
 
 #include <ctype.h>
@@ -64,27 +65,76 @@ raise_to(uint64_t *value, uint64_t seen)
 		*value = seen;
 }
 
-void
-sample_take(struct sample *sample, int proc, pid_t init)
+struct tree {
+	int proc;
+	size_t len;
+	pid_t pids[PROCESSES_MAX];
+};
+
+static void
+add_numbers(struct tree *tree, const char *text)
+{
+	while (*text && tree->len < PROCESSES_MAX) {
+		uint64_t pid = take_number(&text);
+		if (pid && pid <= INT32_MAX)
+			tree->pids[tree->len++] = (pid_t)pid;
+		text += strspn(text, " \n");
+	}
+}
+
+/* The children that one thread has made: /proc/PID/task/TID/children (proc(5)). */
+static void
+add_children_of(struct tree *tree, int tasks, const char *thread)
+{
+	char path[300], text[16384];
+
+	snprintf(path, sizeof(path), "%s/children", thread);
+	int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	add_numbers(tree, text);
+}
+
+static void
+add_children(struct tree *tree, pid_t pid)
 {
 	char path[48];
-	struct sum sum = { 0, 0, 0 };
 	struct dirent *entry;
 
-	snprintf(path, sizeof(path), "%d/root/proc", (int)init);
-	int fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/task", (int)pid);
+	int fd = openat(tree->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
 	if (!list) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	for (int i = 0; i < PROCESSES_MAX && (entry = readdir(list));)
-		if (isdigit((unsigned char)entry->d_name[0]) && strcmp(entry->d_name, "1")) {
-			add_process(dirfd(list), entry->d_name, &sum);
-			i++;
-		}
+	while ((entry = readdir(list)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			add_children_of(tree, dirfd(list), entry->d_name);
 	closedir(list);
+}
+
+void
+sample_take(struct sample *sample, int proc, pid_t init)
+{
+	char name[16];
+	struct sum sum = { 0, 0, 0 };
+	struct tree *tree = calloc(1, sizeof(*tree));
+
+	if (!tree)
+		return;
+	tree->proc = proc;
+	add_children(tree, init);
+	for (size_t i = 0; i < tree->len; i++) {
+		snprintf(name, sizeof(name), "%d", (int)tree->pids[i]);
+		add_process(proc, name, &sum);
+		add_children(tree, tree->pids[i]);
+	}
+	free(tree);
 	uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
 	raise_to(&sample->user_ns, sum.user_ticks * tick_ns);
 	raise_to(&sample->system_ns, sum.system_ticks * tick_ns);

@@ -253,7 +253,7 @@ serve(struct server *server, int launcher_end, const struct launcher_facts *fact
 	int error = open_rooms(server, launcher_end, facts, null);
 	if (error)
 		return complain("start the server", error);
-	if ((error = confine_front(uid, geteuid() == 0, &fault)))
+	if ((error = confine_front(uid, !facts->one_uid, &fault)))
 		return complain(fault.step, error);
 	wait_open(&server->wait);
 	server->cancel_at = server->end_at = INT64_MAX;

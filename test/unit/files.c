@@ -1,10 +1,10 @@
 /* needs: buf.c parcel.c */
 /* files.c - uploads, downloads, listings, deletion and copies, against files that fight back
  *
- * Each case runs in a process of its own, as an ordinary user, in an empty directory; each operation
- * in a child of that, with pipes, as pid 1 of a sandbox would start it. Where another process
- * interferes it is a real one, but for the few moments that have to be hit exactly: there the call of
- * the system that is about to be made calls the test first. */
+ * Each case runs in a process of its own, as an ordinary user, in an empty directory; each
+ * operation in a child of that, with pipes, as pid 1 of a sandbox would start it. Where another
+ * process interferes it is a real one, but for the few moments that have to be hit exactly: there
+ * the call of the system that is about to be made calls the test first. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -157,7 +157,8 @@ room(enum room_kind kind, void (*body)(void))
 	munmap(outcome, sizeof(*outcome));
 	pid = fork();
 	if (pid == 0) {
-		execlp("rm", "rm", "-rf", path, (char *)NULL);
+		execl("/bin/sh", "sh", "-c", "chmod -R u+rwx \"$0\" 2>&-; rm -rf \"$0\"", path,
+		    (char *)NULL);
 		_exit(127);
 	}
 	waitpid(pid, &status, 0);
@@ -1507,7 +1508,8 @@ mount_in_tree(void)
 	CHECK(!mount("tmpfs", "tree/a/mount", "tmpfs", 0, "mode=777"));
 	make_text("tree/a/mount/file", "kept");
 	if (chown("tree", USER, USER) || chown("tree/a", USER, USER) ||
-	    chown("tree/a/mount", USER, USER) || setresgid(USER, USER, USER) || setresuid(USER, USER, USER))
+	    chown("tree/a/mount", USER, USER) || setresgid(USER, USER, USER) ||
+	    setresuid(USER, USER, USER))
 		_exit(9);
 	CHECK_INT(delete("tree"), EBUSY);
 	CHECK(there("tree/a/mount/file"));
@@ -2080,6 +2082,24 @@ ROOM("where the working directory is gone, relative paths say so, and absolute o
 	CHECK(next_copy(&reply, &at, &copy, &content));
 	CHECK_INT(copy.error, 0);
 	CHECK(str_eq(content, STR("content")));
+	CHECK_INT(at, reply.len);
+	reply_free(&reply);
+}
+
+ROOM("a file that becomes a FIFO just before it is copied out is none")
+{
+	const char *paths[] = { "file" };
+	struct files_copy copy = { 0 };
+	struct str content;
+	size_t at = 0;
+	char cwd[256];
+
+	CHECK(getcwd(cwd, sizeof(cwd)) && !mkfifo("fifo", 0600));
+	make_text("file", "content");
+	before_content = swap_file;
+	struct reply reply = copy_out(cwd, paths, 1, 100);
+	CHECK(next_copy(&reply, &at, &copy, &content));
+	CHECK_INT(copy.error, EINVAL);
 	CHECK_INT(at, reply.len);
 	reply_free(&reply);
 }
