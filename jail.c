@@ -470,9 +470,6 @@ start_command(void *argument)
 	sigset_t none;
 	int error;
 
-	jail->child_step = "set rlimits";
-	if ((error = set_rlimits(&jail->order)))
-		goto err;
 	jail->child_step = "become the user";
 	if ((error = become_user(jail)))
 		goto err;
@@ -489,6 +486,10 @@ start_command(void *argument)
 		error = errno;
 		goto err;
 	}
+	/* Last, so that they bind the command and not what is done for it: the files above, and descriptors 0 to 2. */
+	jail->child_step = "set rlimits";
+	if ((error = set_rlimits(&jail->order)))
+		goto err;
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	jail->child_step = "exec";
@@ -615,7 +616,7 @@ copy_out(struct jail *jail)
 	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
 		int out = jail->fds[4];
-		if (become_user(jail) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || chdir(jail->parcel.cwd))
+		if (become_user(jail) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 			_exit(EIO);
 		_exit(files_copy_out(&jail->parcel, out, jail->order.limits.output_kb << 10));
 	}

@@ -128,6 +128,10 @@ sample_take(struct sample *sample, int proc, pid_t init)
 	if (!tree)
 		return;
 	tree->proc = proc;
+	/* What orphans used is pid 1's when it has reaped them; its memory is ours, not the tree's. */
+	snprintf(name, sizeof(name), "%d", (int)init);
+	add_process(proc, name, &sum);
+	sum.pages = 0;
 	add_children(tree, init);
 	for (size_t i = 0; i < tree->len; i++) {
 		snprintf(name, sizeof(name), "%d", (int)tree->pids[i]);

@@ -1,8 +1,11 @@
 # attacks.bash - for the tests of test/attacks: one attack by every way that leads into a sandbox
 # shellcheck shell=bash disable=SC2034,SC2154 # the variables are for the tests; root is helper.bash's
 
-load ../helper
-load ../command
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=test/helper.bash
+source "$tests/helper.bash"
+# shellcheck source=test/command.bash
+source "$tests/command.bash"
 
 # build_attacks NAME...: test/attacks/programs/NAME.c, static where that is possible, and the scripts
 # beside them, in $ATTACKS: /attacks in every sandbox of these tests.
