@@ -212,6 +212,16 @@ refuse_kind(struct api *api, struct job *job)
 	api_fail(api, job, 400, "invalid_request", "it is neither a file nor a directory");
 }
 
+static void
+refuse_range(struct api *api, struct job *job, const char *fields)
+{
+	struct buf body;
+
+	buf_init(&body, 128);
+	buf_puts(&body, "{\"error\": \"the range is not in the file\", \"code\": \"invalid_range\"}\n");
+	api_reply_json(api, job, 416, fields, &body);
+}
+
 /* A file's head has come: the reply begins. False where it is an error already. */
 static bool
 begin_file(struct api *api, struct job *job, const struct files_head *head)
@@ -219,11 +229,8 @@ begin_file(struct api *api, struct job *job, const struct files_head *head)
 	char fields[512], range[64];
 
 	if (job->has_range && job->offset >= head->size) {
-		struct buf body;
 		snprintf(range, sizeof(range), "Content-Range: bytes */%llu\r\n", (unsigned long long)head->size);
-		buf_init(&body, 128);
-		buf_puts(&body, "{\"error\": \"the range is not in the file\", \"code\": \"invalid_range\"}\n");
-		api_reply_json(api, job, 416, range, &body);
+		refuse_range(api, job, range);
 		return false;
 	}
 	uint64_t rest = head->size - (job->has_range ? job->offset : 0);
@@ -379,7 +386,9 @@ static void
 get_ended(struct api *api, struct job *job)
 {
 	if (!job->head_seen && sandbox_output(job->handle)->len < sizeof(struct files_head)) {
-		if (operation_ok(api, job))
+		if (job->has_range && job->result.verdict == VERDICT_EXITED && job->result.exit_code == EINVAL)
+			refuse_range(api, job, NULL);
+		else if (operation_ok(api, job))
 			api_fail(api, job, 500, "internal", "the file operation said nothing");
 		return;
 	}

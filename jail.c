@@ -506,6 +506,11 @@ operate(const struct jail *jail)
 	if (set_rlimits(&jail->order) || become_user(jail) || set_descriptors(jail, -1) ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || chdir(jail->parcel.cwd))
 		_exit(errno ? errno : EIO);
+	/* What a new session begins with. */
+	const char *path = NULL;
+	int error = jail->parcel.head.files ? files_write(&jail->parcel, &path) : 0;
+	if (error)
+		_exit(error);
 	_exit(files_operate(jail->order.operation, &jail->parcel));
 }
 

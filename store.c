@@ -57,7 +57,7 @@ struct store {
 	int sessions;			/* theirs */
 	int base;			/* its root directory */
 	pid_t keeper;			/* 0: pinned */
-	size_t max, len, size;
+	size_t max, len, size, living;	/* living: not forgotten */
 	struct entry **entries;
 	uint32_t next_uid;
 	uint8_t *uids_used;
@@ -315,6 +315,7 @@ add_entry(struct store *store, const char *id)
 	entry->session.netns = -1;
 	entry->hash = hash_of(id);
 	store->entries[store->len++] = entry;
+	store->living++;
 	return entry;
 }
 
@@ -324,6 +325,7 @@ drop_entry(struct store *store, size_t index)
 	struct entry *entry = store->entries[index];
 
 	store->uids_used[entry->session.uid_index] = 0;
+	store->living -= !entry->forgotten;
 	store->entries[index] = store->entries[--store->len];
 	free(entry);
 }
@@ -477,7 +479,7 @@ store_create(struct store *store, const struct message_session *what, int record
 
 	if (store_find(store, what->id))
 		return -EEXIST;
-	if (store->len >= store->max || !take_uid(store, &uid_index))
+	if (store->living >= store->max || !take_uid(store, &uid_index))
 		return -EMFILE;
 	struct entry *entry = add_entry(store, what->id);
 	if (!entry) {
@@ -509,6 +511,7 @@ store_forget(struct store *store, struct store_session *session)
 {
 	char name[MESSAGE_ID_MAX + 16];
 
+	store->living -= !entry_of(session)->forgotten;
 	entry_of(session)->forgotten = true;
 	snprintf(name, sizeof(name), "records/%s", session->id);
 	return unlinkat(store->base, name, 0) && errno != ENOENT ? -errno : 0;

@@ -1,16 +1,16 @@
 # command.bash - for tests of the command line: one run with all that can be seen of it, and programs to run
 # shellcheck shell=bash disable=SC2034,SC2154 # the variables are for the tests; root is helper.bash's
 
-# attempt [OPTION...] -- COMMAND...: sets exit_code, output, errors, and body (the JSON result, for
-# expect_json). Standard input is empty unless the test redirects it to INPUT.
+# attempt [OPTION...] -- COMMAND...: sets exit_code, output and errors (of each the beginning; the
+# whole is in files of these names), and body (the JSON result, for expect_json). Standard input is empty unless the test redirects it to INPUT.
 attempt() {
 	local result=$BATS_TEST_TMPDIR/result
 	rm -f "$result"
 	exit_code=0
 	"$OPENSANDBOX" --run --result "$result" "$@" <"${INPUT:-/dev/null}" \
 		>"$BATS_TEST_TMPDIR/output" 2>"$BATS_TEST_TMPDIR/errors" || exit_code=$?
-	output=$(tr -d '\0' <"$BATS_TEST_TMPDIR/output")
-	errors=$(tr -d '\0' <"$BATS_TEST_TMPDIR/errors")
+	output=$(head -c 100000 "$BATS_TEST_TMPDIR/output" | tr -d '\0')
+	errors=$(head -c 100000 "$BATS_TEST_TMPDIR/errors" | tr -d '\0')
 	body=
 	[[ ! -f $result ]] || body=$(<"$result")
 }

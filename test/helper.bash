@@ -101,9 +101,14 @@ stop_left() {
 		[[ ${1:-} == all || $directory != "${FILE_SERVER_DIR:-}" ]] || continue
 		if [[ -f $directory/pid && ! -f $directory/status ]]; then
 			pid=$(<"$directory/pid")
-			kill -KILL "$pid" 2>/dev/null || :
+			# In good order first, so that it takes its mounts away itself.
+			kill -TERM "$pid" 2>/dev/null || :
+			try_for 15 test -s "$directory/status" || kill -KILL "$pid" 2>/dev/null || :
 			try_for 5 test -s "$directory/status" || :
 		fi
+		# One that was killed leaves the pin of its sessions, for a next start that does not come.
+		awk -v below="$directory/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo |
+			sort -r | while read -r point; do umount -l "$point"; done
 		rm -rf "$directory"
 	done <"$BATS_FILE_TMPDIR/servers"
 }

@@ -368,7 +368,7 @@ expect_limit() {
 @test "a flood of output does not keep a limit from being seen" {
 	attempt --time 300 --output 64 -- yes
 	expect_run time_limit 124
-	attempt --time 300 -- sh -c 'yes & yes >&2'
+	attempt --time 300 --output 64 -- sh -c 'yes & yes >&2'
 	expect_run time_limit 124
 }
 

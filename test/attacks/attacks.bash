@@ -50,29 +50,32 @@ body_of() {
 	jq -nc --argjson options "$options" '$options + {command: $ARGS.positional}' --args -- "$@"
 }
 
-# api [JSON OF OPTIONS --] COMMAND...: a run by POST /run. Sets body.
+# api [JSON OF OPTIONS] -- COMMAND...: a run by POST /run. Sets body.
 api() {
 	local options='{}'
-	[[ ${2:-} != -- ]] || { options=$1 && shift 2; }
+	[[ $1 == -- ]] || { options=$1 && shift; }
+	shift
 	post /run "$(body_of "$options" "$@")"
 	expect_status 200
 }
 
-# in_session ID [JSON OF OPTIONS --] COMMAND...
+# in_session ID [JSON OF OPTIONS] -- COMMAND...
 in_session() {
 	local id=$1 options='{}'
 	shift
-	[[ ${2:-} != -- ]] || { options=$1 && shift 2; }
+	[[ $1 == -- ]] || { options=$1 && shift; }
+	shift
 	post "/sessions/$id/run" "$(body_of "$options" "$@")"
 	expect_status 200
 }
 
-# everywhere STATUS OUTPUT [JSON OF LIMITS --] COMMAND...: by /run, in a session and by --run the
+# everywhere STATUS OUTPUT [JSON OF LIMITS] -- COMMAND...: by /run, in a session and by --run the
 # command ends so and says this.
 everywhere() {
 	local status=$1 expected=$2 options='{}' words
 	shift 2
-	[[ ${2:-} != -- ]] || { options=$1 && shift 2; }
+	[[ $1 == -- ]] || { options=$1 && shift; }
+	shift
 	api "$options" -- "$@"
 	expect "$(json .status)" "$status" 'by /run: the status'
 	expect "$(json '.stdout | rtrimstr("\n")')" "$expected" 'by /run: the output'
@@ -85,7 +88,7 @@ everywhere() {
 	expect "$output" "$expected" 'by --run: the output'
 }
 
-# refused OUTPUT COMMAND...: everywhere the program itself tells that it was refused.
+# refused OUTPUT [JSON OF LIMITS] -- COMMAND...: everywhere the program itself tells that it was refused.
 refused() {
 	everywhere exited "$@"
 }

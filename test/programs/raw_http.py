@@ -454,14 +454,18 @@ def do_idle(port, count):
 
 
 def is_closed(s):
-    ready, _, _ = select.select([], [], [], 0) if s.fileno() < 0 else poll_one(s)
-    return bool(ready)
-
-
-def poll_one(s):
     poll = select.poll()
     poll.register(s, select.POLLIN | select.POLLRDHUP)
-    return poll.poll(0), None, None
+    return bool(poll.poll(0))
+
+
+def do_idle_run(port, count):
+    """A run beside COUNT idle connections."""
+    clients = [connect(port) for _ in range(int(count))]
+    time.sleep(0.5)
+    got = ask(port, b"POST", b"/run", TRUE)
+    print(got[0], got[2][:200], sum(is_closed(s) for s in clients))
+    return got[0] != 200
 
 
 def do_keep_one(port, count):

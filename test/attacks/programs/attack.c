@@ -23,6 +23,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -960,6 +961,33 @@ attack_pass(int argc, char **argv)
 	printf("held\n");
 }
 
+/* Leaves a message queue behind, and makes and removes others until the ids have come round to where they were: whoever looks
+ * only at what the next id is sees nothing. */
+static void
+attack_plant(int argc, char **argv)
+{
+	int first = msgget(IPC_PRIVATE, 0600), id;
+	long n = 0;
+
+	if (argc > 0 && !strcmp(argv[0], "look")) {
+		say("queue", msgget(0x504c4e54, 0600));
+		return;
+	}
+	if (first < 0 || msgctl(first, IPC_RMID, NULL) || msgget(0x504c4e54, IPC_CREAT | 0600) < 0) {
+		say("msgget", -1);
+		return;
+	}
+	do {
+		id = msgget(IPC_PRIVATE, 0600);
+		if (id < 0 || msgctl(id, IPC_RMID, NULL)) {
+			say("msgget", -1);
+			return;
+		}
+	} while (id != first - 1 && ++n < 1l << 23);
+	sleep(2);			/* until the kernel has freed what was charged */
+	printf("%s\n", id == first - 1 ? "round" : "not round");
+}
+
 /* --- what the whole host has one of --------------------------------------------------------------- */
 
 static void
@@ -1034,7 +1062,7 @@ static const struct attack {
 	{ "stop", attack_stop }, { "crash", attack_crash }, { "daemon", attack_daemon },
 	{ "orphans", attack_orphans }, { "signal", attack_signal }, { "meet", attack_meet },
 	{ "pass", attack_pass }, { "shared", attack_shared }, { "swap", attack_swap },
-	{ "deep", attack_deep },
+	{ "deep", attack_deep }, { "plant", attack_plant },
 };
 
 int
