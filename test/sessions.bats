@@ -153,7 +153,7 @@ run_in() {
 		get "/sessions/$id/files/$path"
 		[[ $body != secret ]]
 		request PUT "/sessions/$id/files/$path" --data-binary changed
-		[[ $status_code == 201 || $status_code == 404 ]]
+		[[ $status_code == 20[14] || $status_code == 404 ]]
 		request DELETE "/sessions/$id/files/$path"
 	done
 	expect "$(<"$BATS_TEST_TMPDIR/host")" secret

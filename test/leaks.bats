@@ -1,0 +1,173 @@
+#!/usr/bin/env bats
+# leaks.bats - runs, one after another and side by side, leave nothing behind
+
+load helper
+load command
+
+# A copy of the binary that this file alone runs, so that its processes can be told from others'.
+setup_file() {
+	mkdir -p "$BATS_FILE_TMPDIR/own"
+	chmod 755 "$BATS_FILE_TMPDIR/own"
+	cp "$OPENSANDBOX" "$BATS_FILE_TMPDIR/own/opensandbox"
+	OPENSANDBOX=$(realpath "$BATS_FILE_TMPDIR/own/opensandbox")
+	export OPENSANDBOX
+	build_programs work
+}
+
+setup() {
+	mounts_before=$(count_mounts)
+	groups_before=$(list_groups)
+	uids_before=$(list_uids)
+	marker=$BATS_TEST_TMPDIR/marker
+	: >"$marker"
+}
+
+list_groups() {
+	find /sys/fs/cgroup -type d -name 'opensandbox*' 2>/dev/null | sort
+}
+
+# Blocks of uids in use: each is held by an abstract socket.
+list_uids() {
+	sed -n 's/.*@\(opensandbox-uids-[0-9]*\)$/\1/p' /proc/net/unix | sort
+}
+
+# What is in the second list and not in the first.
+only_in_second() {
+	comm -13 <(printf '%s\n' "$1") <(printf '%s\n' "$2") | grep . || :
+}
+
+no_process() {
+	[[ $(count_processes) = 0 ]]
+}
+
+# None of these is there any more. Those of runs that others had at work go by themselves.
+groups_gone() {
+	local group
+	for group in $new_groups; do
+		[[ ! -d $group ]] || return 1
+	done
+}
+
+uids_gone() {
+	local uid now
+	now=$(list_uids)
+	for uid in $new_uids; do
+		! grep -q -x -F -- "$uid" <<<"$now" || return 1
+	done
+}
+
+# Files that belong to a uid of a sandbox, where the binary could have left them; not those of tests.
+left_files() {
+	find /tmp /var/tmp /run /dev/shm "${TMPDIR:-/tmp}" -xdev \
+		\( -name 'opensandbox-test.*' -o -name 'bats-run*' -o -name 'opensandbox-server.*' \) -prune -o \
+		-newer "$marker" -uid +1879048191 -print 2>/dev/null || :
+}
+
+expect_nothing_left() {
+	try_for 10 no_process || expect "$(count_processes) processes" 'no process'
+	new_groups=$(only_in_second "$groups_before" "$(list_groups)")
+	try_for 60 groups_gone || expect "$new_groups" 'no cgroup'
+	new_uids=$(only_in_second "$uids_before" "$(list_uids)")
+	try_for 60 uids_gone || expect "$new_uids" 'no uid in use'
+	expect "$(count_mounts)" "$mounts_before" 'the number of mounts'
+	expect "$(left_files)" '' 'files left'
+	expect "$(count_zombies $$)" 0 'processes that nobody waited for'
+}
+
+@test "a hundred runs one after another leave no process, mount, cgroup, uid or file" {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		expect "$(sandbox -- sh -c 'echo text >/tmp/file; cat /tmp/file' </dev/null)" text
+	done
+	expect_nothing_left
+}
+
+@test "64 runs side by side leave no process, mount, cgroup, uid or file" {
+	local pids=() pid i
+	for ((i = 0; i < 64; i++)); do
+		sandbox --wall-time 60000 -- sh -c 'sleep 0.5; exit 5' </dev/null >/dev/null 2>&1 3>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		code=0
+		wait "$pid" || code=$?
+		expect "$code" 5 'the exit status'
+	done
+	expect_nothing_left
+}
+
+@test "runs that a limit ends leave nothing behind" {
+	local i
+	for i in 1 2 3; do
+		attempt --bind "$PROGRAMS:/programs" --time 50 -- /programs/work spin 0 8
+		attempt --bind "$PROGRAMS:/programs" --wall-time 50 -- /programs/work kill 19
+		attempt --bind "$PROGRAMS:/programs" --mem 32768 -- /programs/work together 100 8
+		attempt --bind "$PROGRAMS:/programs" --time 300 --wall-time 10000 -- /programs/work fork-bomb
+		attempt --bind "$PROGRAMS:/programs" --disk 8192 -- /programs/work fill
+	done
+	expect_nothing_left
+}
+
+@test "daemons, double forks and stopped processes are gone when the command ends" {
+	local seconds=$((4000 + RANDOM)).$BASHPID
+	attempt -- sh -c 'setsid sleep "$1" & (setsid sh -c "trap : TERM HUP; sleep $1" &) ; nohup sleep "$1" >/dev/null 2>&1 &
+		sleep "$1" & kill -STOP $!; sleep 0.2; exit 4' sh "$seconds"
+	expect_run exited 4
+	expect "$(count_with_word "$seconds")" 0 'the number of processes left'
+	expect_nothing_left
+}
+
+@test "a sandbox that could not be made leaves nothing behind" {
+	local i
+	for i in 1 2 3 4 5; do
+		attempt --bind /nosuch/directory -- true
+		attempt --rootfs /nosuch/directory -- true
+		attempt --cwd /nosuch/directory -- true
+		attempt -- /nosuch/program
+	done
+	expect_nothing_left
+}
+
+@test "canceled runs leave nothing behind" {
+	local i pid
+	for i in 1 2 3 4 5 6 7 8; do
+		sandbox -- sleep 100 </dev/null >/dev/null 2>&1 3>&- &
+		pid=$!
+		# Also in the middle of its start.
+		sleep "0.0$((i * 2 % 9))$i"
+		kill -s TERM "$pid"
+		wait "$pid" || :
+	done
+	# One that TERM met before it was there to take it has left its group to the next run.
+	attempt -- true
+	expect_nothing_left
+}
+
+@test "runs keep no memory of the kernel: removed cgroups do not pile up" {
+	local before after i
+	[[ -r /proc/cgroups && $(awk '$1 == "memory" { print $4 }' /proc/cgroups) = 1 ]] || skip 'no memory cgroups here'
+	count_memory_groups() {
+		awk '$1 == "memory" { print $3 }' /proc/cgroups
+	}
+	for i in 1 2 3; do
+		attempt -- sh -c 'head -c 1000000 /dev/zero >/tmp/file'
+	done
+	before=$(count_memory_groups)
+	for ((i = 0; i < 60; i++)); do
+		attempt -- sh -c 'head -c 1000000 /dev/zero >/tmp/file'
+	done
+	settled() {
+		after=$(count_memory_groups)
+		((after < before + 20))
+	}
+	try_for 20 settled || expect "$after groups, $before before 60 runs" 'no more than 20 new ones'
+}
+
+@test "descriptors that the caller has open are neither used up nor passed on" {
+	local before after
+	before=$(count_fds $$)
+	attempt -- sh -c 'ls /proc/$$/fd | wc -l' 8</dev/null 9>/dev/null
+	expect "$output" 3
+	after=$(count_fds $$)
+	expect "$after" "$before"
+}
