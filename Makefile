@@ -130,6 +130,9 @@ test-fresh:
 test-vm:
 	test/vm
 
+test-image:
+	test/image
+
 test-mutations:
 	test/mutations
 
@@ -139,34 +142,61 @@ bench: all
 soak: all
 	test/soak
 
-bindir = $(DESTDIR)$(PREFIX)/bin
-mandir = $(DESTDIR)$(PREFIX)/share/man/man1
-docdir = $(DESTDIR)$(PREFIX)/share/doc/opensandbox
+# Where things are on the machine. A part that is not wanted is set to nothing: make install SYSTEMD=
+SYSCONFDIR = /etc
+SYSTEMD = 1
+OPENRC = $(if $(wildcard /sbin/openrc-run),1)
+APPARMOR = $(if $(wildcard /etc/apparmor.d/abi/4.0),1)
+share = $(PREFIX)/share
 docs = $(wildcard README.md CHANGELOG.md LICENSE docs/*.md)
 
+# MODE:FILE:PLACE, of what is there. In files of services the binary's path is made this PREFIX's.
+installed = 755:$(BIN):$(PREFIX)/bin/opensandbox $(foreach entry, \
+	644:opensandbox.1:$(share)/man/man1/opensandbox.1 \
+	644:completions/opensandbox.bash:$(share)/bash-completion/completions/opensandbox \
+	644:completions/_opensandbox:$(share)/zsh/site-functions/_opensandbox \
+	$(if $(SYSTEMD),644:packaging/opensandbox.service:$(PREFIX)/lib/systemd/system/opensandbox.service \
+	644:packaging/opensandbox.socket:$(PREFIX)/lib/systemd/system/opensandbox.socket \
+	644:packaging/opensandbox.sysusers:$(PREFIX)/lib/sysusers.d/opensandbox.conf) \
+	$(if $(OPENRC),755:packaging/opensandbox.openrc:$(SYSCONFDIR)/init.d/opensandbox) \
+	$(if $(APPARMOR),644:packaging/opensandbox.apparmor:$(SYSCONFDIR)/apparmor.d/opensandbox) \
+	$(foreach doc,$(docs),644:$(doc):$(share)/doc/opensandbox/$(notdir $(doc))), \
+	$(if $(wildcard $(word 2,$(subst :, ,$(entry)))),$(entry)))
+
 install: all
-	install -d $(bindir) $(docdir)
-	install -m 755 $(BIN) $(bindir)/opensandbox
-	install -m 644 $(docs) $(docdir)
-ifneq (,$(wildcard opensandbox.1))
-	install -d $(mandir)
-	install -m 644 opensandbox.1 $(mandir)
-endif
+	@for entry in $(installed); do \
+		mode=$${entry%%:*} rest=$${entry#*:}; \
+		file=$${rest%%:*} place="$(DESTDIR)$${rest#*:}"; \
+		echo "  INSTALL $$place"; \
+		install -d "$${place%/*}" || exit 1; \
+		case $$file in \
+		packaging/*) sed 's|/usr/local/bin/|$(PREFIX)/bin/|' "$$file" >"$$place" && \
+			chmod "$$mode" "$$place" ;; \
+		*) install -m "$$mode" "$$file" "$$place" ;; \
+		esac || exit 1; \
+	done
 
 uninstall:
-	rm -f $(bindir)/opensandbox $(mandir)/opensandbox.1
-	rm -rf $(docdir)
+	@for entry in $(installed); do \
+		echo "  REMOVE $(DESTDIR)$${entry##*:}"; \
+		rm -f "$(DESTDIR)$${entry##*:}"; \
+	done
+	@rmdir "$(DESTDIR)$(share)/doc/opensandbox" 2>/dev/null || :
 
+# The same bytes from the same commit, wherever and whenever.
 dist:
 	git archive --prefix=opensandbox-$(VERSION)/ HEAD | gzip -9n >opensandbox-$(VERSION).tar.gz
+
+deb: all
+	packaging/build-deb
 
 clean:
 	rm -rf build opensandbox opensandbox-*.tar.gz
 
 help:
-	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-mutations, bench, soak,'
-	@echo 'install, uninstall (PREFIX, DESTDIR), dist, clean'
+	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-mutations, bench, soak,'
+	@echo 'install, uninstall (PREFIX, DESTDIR, SYSTEMD, OPENRC, APPARMOR), dist, deb, clean'
 
-.PHONY: all test test-programs check fuzz test-fresh test-vm test-mutations bench soak install \
-	uninstall dist clean help FORCE
+.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-mutations bench soak \
+	install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:

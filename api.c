@@ -534,12 +534,14 @@ static void
 show_health(struct api *api, struct job *job, const struct json_value *unused)
 {
 	struct buf body;
+	char fields[128];
 
 	(void)unused;
 	buf_init(&body, 64);
 	buf_puts(&body, api->draining ? "draining" : "OK");
 	note_reply(job, api->draining ? 503 : 200);
-	if (http_reply(api->config.http, job->client, job->status, "text/plain", NULL, &body))
+	snprintf(fields, sizeof(fields), "X-Request-Id: %s\r\n", job->request_id);
+	if (http_reply(api->config.http, job->client, job->status, "text/plain", fields, &body))
 		buf_free(&body);
 }
 
@@ -814,7 +816,7 @@ set_path(struct api *api, struct job *job, struct str rest)
 		size_t len = 0;
 		while (at + len < path.len && path.data[at + len] != '/')
 			len++;
-		bad = (len == 1 && path.data[at] == '.') || (len == 2 && !memcmp(path.data + at, "..", 2));
+		bad = (len == 0 && at + 1 < path.len && at > 0) || (len == 1 && path.data[at] == '.') || (len == 2 && !memcmp(path.data + at, "..", 2));
 		at += len + 1;
 	}
 	if (bad) {
@@ -874,6 +876,11 @@ take_body(struct api *api, struct job *job)
 	struct request_error error;
 	struct str text = http_body(api->config.http, job->client);
 
+	/* It may have been deleted while the body came. */
+	if (job->session && job->session->state != SESSION_LIVE) {
+		api_fail(api, job, 404, "session_not_found", "session not found: %s", job->session->id);
+		return;
+	}
 	if (!text.len && job->route->begin == api_session_create) {
 		job->route->begin(api, job, NULL);
 		return;

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api_private.h"
 #include "files.h"
+#include "time_text.h"
 
 enum { ENTRY_TEXT_MAX = 4096, OPERATION_MEM_KB = 65536 };
 
@@ -180,23 +180,12 @@ api_file_put(struct api *api, struct job *job, const struct json_value *unused)
 
 /* --- GET ------------------------------------------------------------------------------------------- */
 
-/* An HTTP date of a time in ms (RFC 9110, 5.6.7). */
-static void
-write_date(char *out, size_t size, uint64_t ms)
-{
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm parts;
-
-	gmtime_r(&seconds, &parts);
-	strftime(out, size, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-}
-
 static void
 head_fields(const struct job *job, const struct files_head *head, char *fields, size_t size)
 {
-	char date[40];
+	char date[TIME_TEXT_SIZE];
 
-	write_date(date, sizeof(date), head->modified_ms);
+	time_text_http(date, (int64_t)head->modified_ms);
 	int n = snprintf(fields, size, "X-Request-Id: %s\r\nLast-Modified: %s\r\nX-File-Mode: %04o\r\n"
 	    "Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n", job->request_id, date,
 	    (unsigned)(head->mode & 07777));
@@ -303,12 +292,9 @@ write_name(struct buf *out, struct str name)
 static void
 write_entry(struct buf *out, const struct files_entry *entry, struct str name, bool first)
 {
-	char date[40];
-	time_t seconds = (time_t)(entry->modified_ms / 1000);
-	struct tm parts;
+	char date[TIME_TEXT_SIZE];
 
-	gmtime_r(&seconds, &parts);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	time_text(date, (int64_t)entry->modified_ms);
 	buf_puts(out, first ? "\n{\"name\": " : ",\n{\"name\": ");
 	write_name(out, name);
 	buf_printf(out, ", \"type\": \"%s\", \"size\": %llu, \"mode\": \"%04o\", \"modified_at\": \"%s\"}",

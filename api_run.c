@@ -6,6 +6,8 @@
 #include "files.h"
 #include "result.h"
 
+enum { COPIES_MAX = 32 << 20 };
+
 /* The files that copy_out brought: `"path": {…}, …`. What is missing is null. */
 static void
 write_copies(struct buf *out, const struct job *job, struct str copies)
@@ -117,6 +119,14 @@ run_ended(struct api *api, struct job *job)
 	reply_result(api, job);
 }
 
+/* Each file is bounded by the run's output, and all of them together. */
+static uint64_t
+copies_max(const struct run_request *run)
+{
+	uint64_t most = run->copies_len * ((run->limits.output_kb << 10) + sizeof(struct files_copy));
+	return most < COPIES_MAX ? most : COPIES_MAX;
+}
+
 void
 api_run(struct api *api, struct job *job, const struct json_value *body)
 {
@@ -146,7 +156,7 @@ api_run(struct api *api, struct job *job, const struct json_value *body)
 		.session = job->session ? job->session->id : NULL, .limits = run->limits,
 		.parcel = run->parcel, .input = input, .output = SANDBOX_KEEP, .errors = SANDBOX_KEEP,
 		.copy_out = run->copies_len != 0,
-		.copy_out_max = run->copies_len * ((run->limits.output_kb << 10) + sizeof(struct files_copy)),
+		.copy_out_max = copies_max(run),
 	};
 	run->parcel = run->input = -1;
 	job->ended = run_ended;

@@ -3,22 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api_private.h"
+#include "time_text.h"
 
 enum { SESSION_TEXT_MAX = 8 << 20, LIST_MAX = 256 << 20 };
 
 static void
 write_time(struct buf *out, const char *name, int64_t ms)
 {
-	char text[40];
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm parts;
+	char text[TIME_TEXT_SIZE];
 
-	gmtime_r(&seconds, &parts);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-	buf_printf(out, ", \"%s\": \"%s.%03dZ\"", name, text, (int)(ms % 1000));
+	time_text_ms(text, ms);
+	buf_printf(out, ", \"%s\": \"%s\"", name, text);
 }
 
 static void

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { BUF_SIZE_MIN = 64 };
+enum { BUF_SIZE_MIN = 64, READ_SIZE = 4096 };
 
 static const char base64_digits[64] = {
 	'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
@@ -96,6 +97,21 @@ int str_to_u64(struct str a, uint64_t max, uint64_t *value)
 		return -ERANGE;
 	*value = sum;
 	return 0;
+}
+
+uint64_t text_number(const char **text)
+{
+	uint64_t sum = 0;
+	const char *at = *text;
+
+	while (*at == ' ')
+		at++;
+	for (; *at >= '0' && *at <= '9'; at++)
+		if (__builtin_mul_overflow(sum, 10, &sum) ||
+		    __builtin_add_overflow(sum, (uint64_t)(*at - '0'), &sum))
+			sum = UINT64_MAX;
+	*text = at;
+	return sum;
 }
 
 void buf_init(struct buf *buf, size_t max)
@@ -211,6 +227,23 @@ int buf_printf(struct buf *buf, const char *format, ...)
 	va_end(again);
 	va_end(args);
 	return error;
+}
+
+int buf_read(struct buf *buf, int fd)
+{
+	ssize_t n;
+
+	do {
+		int error = append_room(buf, READ_SIZE);
+
+		if (error)
+			return error;
+		n = read(fd, buf->data + buf->len, buf->size - buf->len - 1);
+		if (n > 0)
+			buf->len += (size_t)n;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	buf->data[buf->len] = '\0';
+	return n < 0 ? -errno : 0;
 }
 
 void buf_consume(struct buf *buf, size_t n)

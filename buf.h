@@ -25,6 +25,9 @@ bool str_has_nul(struct str a);
 /* A decimal number without sign, space or leading '+': 0, -EINVAL when it is none, -ERANGE when it
  * is above max. Leading zeros are allowed. */
 int str_to_u64(struct str a, uint64_t max, uint64_t *value);
+/* The decimal number that a text of C's goes on with behind spaces: *text moves behind it. 0 where
+ * there is none, UINT64_MAX where it is more. For what the kernel writes. */
+uint64_t text_number(const char **text);
 
 /* Owned bytes. data[0..len) is content; size is what is allocated, never above max (0: unlimited is
  * not offered, a buffer always has a maximum). A failed append leaves the content as it was and
@@ -46,6 +49,8 @@ int buf_append_str(struct buf *buf, struct str text);
 int buf_puts(struct buf *buf, const char *text);
 int buf_putc(struct buf *buf, char c);
 int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends all that a descriptor still gives, and a NUL that len does not count: 0 or -errno. */
+int buf_read(struct buf *buf, int fd);
 /* Drops n bytes from the front (n <= len). */
 void buf_consume(struct buf *buf, size_t n);
 struct str buf_str(const struct buf *buf);

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LONG_TEXT_MAX = 64 << 20 };	/* the host may have very many mounts */
+
 const char *const cgroup_controller_names[CGROUP_CONTROLLERS] = {
 	[CGROUP_MEMORY] = "memory",
 	[CGROUP_PIDS] = "pids",
@@ -60,6 +62,18 @@ int cgroup_pread(int fd, char *text, size_t size)
 		return -errno;
 	text[n] = '\0';
 	return (int)n;
+}
+
+int cgroup_read_all(int dir, const char *name, struct buf *text)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), result;
+
+	buf_init(text, LONG_TEXT_MAX);
+	if (fd < 0)
+		return -errno;
+	result = buf_read(text, fd);
+	close(fd);
+	return result;
 }
 
 int cgroup_read_at(int dir, const char *name, char *text, size_t size)
@@ -110,6 +124,7 @@ int cgroup_write_number(int fd, uint64_t number)
 int cgroup_number(int fd, uint64_t *number)
 {
 	char text[32];
+	const char *at = text;
 	int n = cgroup_pread(fd, text, sizeof(text));
 
 	if (n < 0)
@@ -120,7 +135,7 @@ int cgroup_number(int fd, uint64_t *number)
 	}
 	if (text[0] < '0' || text[0] > '9')
 		return -EINVAL;
-	*number = strtoull(text, NULL, 10);
+	*number = text_number(&at);
 	return 0;
 }
 
@@ -129,8 +144,10 @@ uint64_t cgroup_field(const char *text, const char *word)
 	size_t len = strlen(word);
 
 	while (text) {
-		if (strncmp(text, word, len) == 0 && text[len] == ' ')
-			return strtoull(text + len + 1, NULL, 10);
+		if (strncmp(text, word, len) == 0 && text[len] == ' ') {
+			text += len;
+			return text_number(&text);
+		}
 		text = strchr(text, '\n');
 		if (text)
 			text++;
@@ -156,34 +173,31 @@ bool cgroup_listed(const char *list, const char *separators, const char *word)
 /* Our group's path in a hierarchy, as /proc/self/cgroup has it: "ID:CONTROLLERS:PATH". */
 static int own_path(const char *controller, char *path, size_t size)
 {
-	FILE *file = fopen("/proc/self/cgroup", "re");
-	char *line = NULL;
-	size_t line_size = 0;
-	ssize_t n;
-	int result = -ENOENT;
+	struct buf text;
+	char *save = NULL;
+	int result = cgroup_read_all(AT_FDCWD, "/proc/self/cgroup", &text);
+	char *line = result < 0 ? NULL : strtok_r(text.data, "\n", &save);
 
-	if (!file)
-		return -errno;
-	while (result == -ENOENT && (n = getline(&line, &line_size, file)) > 0) {
+	if (result == 0)
+		result = -ENOENT;
+	for (; line; line = strtok_r(NULL, "\n", &save)) {
 		char *controllers = strchr(line, ':');
 		char *end = controllers ? strchr(controllers + 1, ':') : NULL;
 
 		if (!end)
 			continue;
-		if (line[n - 1] == '\n')
-			line[n - 1] = '\0';
 		*end++ = '\0';
 		controllers++;
 		if (controller ? !cgroup_listed(controllers, ",", controller) :
 		    strncmp(line, "0:", 2) != 0 || *controllers)
 			continue;
-		if (end[0] != '/' || strlen(end) >= size)
-			break;
-		strcpy(path, end);
-		result = 0;
+		if (end[0] == '/' && strlen(end) < size) {
+			strcpy(path, end);
+			result = 0;
+		}
+		break;
 	}
-	free(line);
-	fclose(file);
+	buf_free(&text);
 	return result;
 }
 
@@ -258,17 +272,15 @@ static int place_parse(
 
 int cgroup_place_find(struct cgroup_place *place, const char *controller)
 {
-	char own[PATH_MAX], *line = NULL;
-	size_t line_size = 0;
-	FILE *file;
+	char own[PATH_MAX], *save = NULL;
+	struct buf text;
 	int found = 0, result = own_path(controller, own, sizeof(own));
 
 	if (result < 0)
 		return result;
-	file = fopen("/proc/self/mountinfo", "re");
-	if (!file)
-		return -errno;
-	while (found != 1 && getline(&line, &line_size, file) > 0) {
+	result = cgroup_read_all(AT_FDCWD, "/proc/self/mountinfo", &text);
+	char *line = result < 0 ? NULL : strtok_r(text.data, "\n", &save);
+	for (; found != 1 && line; line = strtok_r(NULL, "\n", &save)) {
 		struct cgroup_place other;
 		int n = place_parse(&other, line, controller, own);
 
@@ -277,9 +289,8 @@ int cgroup_place_find(struct cgroup_place *place, const char *controller)
 			found = n;
 		}
 	}
-	free(line);
-	fclose(file);
-	return found ? 0 : -ENOENT;
+	buf_free(&text);
+	return result < 0 ? result : found ? 0 : -ENOENT;
 }
 
 int cgroup_remount(const char *point)
@@ -298,23 +309,19 @@ int cgroup_remount(const char *point)
 
 int cgroup_each_pid(int dir, int (*call)(void *context, pid_t pid), void *context)
 {
-	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC), result = 0;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-	char line[32];
+	struct buf text;
+	int result = cgroup_read_all(dir, "cgroup.procs", &text);
 
-	if (!file) {
-		result = -errno;
-		cgroup_close_fd(&fd);
-		return result;
-	}
-	while (result == 0 && fgets(line, sizeof(line), file)) {
-		long pid = strtol(line, NULL, 10);
+	for (const char *at = text.data; result == 0 && *at; at++) {
+		uint64_t pid = text_number(&at);
 
 		/* 0 is a process that this pid namespace does not see. */
 		if (pid > 0 && pid <= INT32_MAX)
 			result = call(context, (pid_t)pid);
+		if (*at != '\n')
+			break;
 	}
-	fclose(file);
+	buf_free(&text);
 	return result;
 }
 
@@ -343,7 +350,8 @@ int cgroup_kill_all(int dir)
  * that cannot be told. */
 static uint64_t start_time(pid_t pid)
 {
-	char path[40], text[1024], *at;
+	char path[40], text[1024];
+	const char *at;
 	int fd, n;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -366,7 +374,7 @@ static uint64_t start_time(pid_t pid)
 			return UINT64_MAX;
 		at++;
 	}
-	return strtoull(at, NULL, 10);
+	return text_number(&at);
 }
 
 static unsigned long long pid_namespace(void)
@@ -404,10 +412,8 @@ int cgroup_base_make(struct cgroup_hierarchy *hierarchy)
 
 bool cgroup_is_base(const char *name, bool *dead)
 {
-	unsigned long long number[4];
-	uint64_t start;
+	uint64_t number[4], start;
 	const char *at = name + strlen(CGROUP_BASE);
-	char *end;
 
 	*dead = false;
 	if (strncmp(name, CGROUP_BASE, strlen(CGROUP_BASE)) != 0)
@@ -415,8 +421,8 @@ bool cgroup_is_base(const char *name, bool *dead)
 	for (size_t i = 0; i < 4; i++) {
 		if (at[0] != '-' || at[1] < '0' || at[1] > '9')
 			return false;
-		number[i] = strtoull(at + 1, &end, 10);
-		at = end;
+		at++;
+		number[i] = text_number(&at);
 	}
 	if (*at || number[0] == 0 || number[0] > INT32_MAX)
 		return false;

@@ -6,6 +6,7 @@
 #include <linux/limits.h>
 #include <stddef.h>
 
+#include "buf.h"
 #include "cgroup.h"
 
 /* The group of one launcher: "opensandbox-PID-START-NS-N": who made it, when that process
@@ -53,6 +54,9 @@ extern const char *const cgroup_controller_names[CGROUP_CONTROLLERS];
 
 /* cgroup_files.c */
 
+/* Reads a file of any length into a buffer that is to be freed, also after an error: 0 or
+ * -errno. Its data ends with NUL. */
+int cgroup_read_all(int dir, const char *name, struct buf *text);
 /* Reads a small file at offset 0 and ends it with NUL: its length, or -errno. */
 int cgroup_pread(int fd, char *text, size_t size);
 /* The same, of a file below dir. */

@@ -30,9 +30,11 @@
 
 enum {
 	TEXT_MAX = 4096,       /* of a file that is read for a cause */
+	MOUNTS_MAX = 64 << 20,
 	NOFILE_WANTED = 16384, /* the server's 10,240 connections, and the pipes of its runs */
 };
 
+#define PROC_PLACE " /proc/" /* in a line of mounts: its second word */
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What is known of who we are. */
@@ -64,7 +66,7 @@ struct room {
 const char *
 check_status_name(enum check_status status)
 {
-	static const char *const names[] = {
+	static const char names[][9] = {
 		[CHECK_OK] = "ok",
 		[CHECK_DEGRADED] = "degraded",
 		[CHECK_MISSING] = "missing",
@@ -135,10 +137,10 @@ static const char *
 find_container(void)
 {
 	static const struct {
-		const char *path, *word, *name;
+		char path[24], word[25], name[16];
 	} signs[] = {
-		{ "/run/.containerenv", NULL, "podman" },
-		{ "/.dockerenv", NULL, "docker" },
+		{ "/run/.containerenv", "", "podman" },
+		{ "/.dockerenv", "", "docker" },
 		{ "/proc/1/environ", "container=lxc", "lxc" },
 		{ "/proc/1/environ", "container=systemd-nspawn", "systemd-nspawn" },
 		{ "/proc/1/environ", "container=podman", "podman" },
@@ -154,8 +156,8 @@ find_container(void)
 	char text[TEXT_MAX];
 
 	for (size_t i = 0; i < LEN(signs); i++)
-		if (signs[i].word ? read_text(signs[i].path, text) && strstr(text, signs[i].word) :
-				    !access(signs[i].path, F_OK))
+		if (*signs[i].word ? read_text(signs[i].path, text) && strstr(text, signs[i].word) :
+				     !access(signs[i].path, F_OK))
 			return signs[i].name;
 	return getenv("container") ? "a container" : NULL;
 }
@@ -199,14 +201,12 @@ find_self(struct self *self)
 /* --- namespaces --- */
 
 static const struct namespace_text {
-	const char *name, *sysctl, *config;
+	char name[18], sysctl[27], config[15];
 } namespace_texts[CHECK_NAMESPACES] = {
-	[CHECK_NS_USER] = { "namespace_user", "user.max_user_namespaces", "CONFIG_USER_NS" },
 	[CHECK_NS_PID] = { "namespace_pid", "user.max_pid_namespaces", "CONFIG_PID_NS" },
 	[CHECK_NS_MOUNT] = { "namespace_mount", "user.max_mnt_namespaces", "" },
 	[CHECK_NS_IPC] = { "namespace_ipc", "user.max_ipc_namespaces", "CONFIG_IPC_NS" },
 	[CHECK_NS_UTS] = { "namespace_uts", "user.max_uts_namespaces", "CONFIG_UTS_NS" },
-	[CHECK_NS_CGROUP] = { "namespace_cgroup", "user.max_cgroup_namespaces", "CONFIG_CGROUPS" },
 	[CHECK_NS_NET] = { "namespace_net", "user.max_net_namespaces", "CONFIG_NET_NS" },
 };
 
@@ -495,8 +495,8 @@ say_filters(struct room *room)
 
 /* What root's launcher needs, each found by taking it away. */
 static const struct capability {
-	const char *name;
-	unsigned number;
+	char name[14];
+	uint8_t number;
 	bool without_userns; /* only where sandboxes have no user namespace */
 } capabilities_needed[] = {
 	{ "SYS_ADMIN", CAP_SYS_ADMIN, false },   /* namespaces, mounts */
@@ -664,9 +664,8 @@ static void
 say_rlimits(struct room *room)
 {
 	static const struct {
-		const char *name, *flag, *unit;
-		enum check_rlimit id;
-		enum limit_id limit;
+		char name[14], flag[26], unit[12];
+		uint8_t id, limit; /* enum check_rlimit, enum limit_id */
 	} rows[] = {
 		{ "limit_fsize", "LimitFSIZE=, ulimit -f", "KB", CHECK_FSIZE, LIMIT_FSIZE },
 		{ "limit_stack", "LimitSTACK=, ulimit -s", "KB", CHECK_STACK, LIMIT_STACK },
@@ -850,17 +849,18 @@ add_word(char *text, size_t size, const char *word)
 static bool
 proc_is_covered(void)
 {
-	FILE *file = fopen("/proc/self/mounts", "re");
-	char line[1024];
 	bool covered = false;
+	struct buf text;
 
-	while (file && !covered && fgets(line, sizeof(line), file)) {
-		const char *place = strchr(line, ' ');
-		covered = place && !strncmp(place, " /proc/", 7) &&
-		    strncmp(place, " /proc/sys/fs/binfmt_misc", 25);
-	}
-	if (file)
-		fclose(file);
+	buf_init(&text, MOUNTS_MAX);
+	int fd = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && !buf_read(&text, fd))
+		for (const char *at = strstr(text.data, PROC_PLACE); at && !covered;
+		     at = strstr(at + 1, PROC_PLACE))
+			covered = strncmp(at, PROC_PLACE "sys/fs/binfmt_misc", 25) != 0;
+	if (fd >= 0)
+		close(fd);
+	buf_free(&text);
 	return covered;
 }
 

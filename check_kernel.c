@@ -151,7 +151,7 @@ check_unshare(void *memory, size_t size)
  * (close_range is used too, and done without.) */
 static const struct call {
 	long number;
-	const char *name, *since;
+	char name[18], since[6];
 } calls[] = {
 	{ SYS_memfd_create, "memfd_create", "3.17" },
 	{ SYS_pidfd_send_signal, "pidfd_send_signal", "5.1" },
@@ -315,7 +315,7 @@ static const struct namespace_row {
 /* --- mounts --- */
 
 struct option {
-	const char *key, *value;
+	char key[10], value[4];
 };
 
 /* A new mount, not attached yet: its descriptor, or -errno with the step. */
@@ -342,7 +342,7 @@ new_mount(const char *type, const struct option *options, size_t len, const char
 static int
 fill_disk(int tmpfs, const char **step)
 {
-	static const char zeros[512];
+	char zeros[512] = { 0 };
 	size_t written = 0;
 
 	*step = "make a file";
@@ -404,7 +404,7 @@ mount_proc(const char **step)
 static int
 change_root(int tmpfs, const char **step)
 {
-	static const char *const places[] = { "/proc", "/mnt", "/tmp", "/run" };
+	static const char places[][6] = { "/proc", "/mnt", "/tmp", "/run" };
 	long moved = -1;
 
 	*step = "move_mount";
@@ -544,7 +544,7 @@ limit(int resource, uint64_t soft, uint64_t hard)
 static int
 limit_file_size(void)
 {
-	static const char bytes[2 * FSIZE_BYTES];
+	char bytes[2 * FSIZE_BYTES] = { 0 };
 	uint64_t standard = limit_fields[LIMIT_FSIZE].standard << 10;
 
 	int error = limit(RLIMIT_FSIZE, standard, standard);

@@ -35,6 +35,7 @@ enum {
 struct passage {
 	int fd;				/* of the caller's; -1: not passed, or done with */
 	bool is_file;
+	int error;			/* what it could not be written for */
 	uint64_t left;			/* bytes that may still be passed (--output) */
 	int wait;
 };
@@ -115,6 +116,8 @@ pass_out(struct passage *passage, struct buf *from, bool ready)
 		if (written < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (written < 0) {
+			/* A reader that is gone is no error: the command learns of it as by a pipe of its own. */
+			passage->error = errno == EPIPE ? 0 : errno;
 			passage->fd = -1;
 			continue;
 		}
@@ -364,7 +367,9 @@ front(struct cli *cli, int launcher, uid_t uid, bool has_uids)
 		return complain("the launcher has gone", error);
 	const struct message_result *result = sandbox_result(cli->run);
 	write_result(cli, result);
-	return exit_status(cli, result);
+	int status = exit_status(cli, result);
+	error = cli->output.error ? cli->output.error : cli->errors.error;
+	return error ? complain("cannot write the output", error) : status;
 }
 
 static int
@@ -397,8 +402,14 @@ cli_run(const struct options *options)
 	if (cli.result_fd < 0 && (options->result_file || options->result_fd >= 0))
 		return complain(options->result_file ? options->result_file : "--result-fd", errno);
 	int error = launcher_open(&launcher, &config, &fault);
-	if (error)
+	if (error) {
+		struct message_result result = {
+			.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = -error,
+		};
+		snprintf(result.step, sizeof(result.step), "%s", fault.step);
+		write_result(&cli, &result);
 		return complain(fault.step, error);
+	}
 	uint64_t nofile_max = launcher_facts(launcher)->nofile_max;
 	if (options->limits.nofile > nofile_max) {
 		fprintf(stderr, "opensandbox: --nofile: %llu is more than can be set here (%llu)\n",

@@ -28,10 +28,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "http_parse.h"
+#include "time_text.h"
 
 enum {
 	HEAD_READ = 4096,		/* at once, while a head comes: bounds reading ahead */
@@ -43,7 +43,6 @@ enum {
 	SKIP_MAX = 65536,		/* of a body that nobody asked for */
 	LINGER_MAX = 1 << 20,
 	ACCEPTS_MAX = 64,		/* for each listener and round */
-	DATE_SIZE = 32,
 };
 
 #define SECONDS(n) ((int64_t)(n) * 1000000000)
@@ -153,7 +152,7 @@ struct http {
 	int64_t now, accept_after;
 	bool draining;
 	int64_t date_second;
-	char date[DATE_SIZE];
+	char date[TIME_TEXT_SIZE];
 	char scratch[SCRATCH_SIZE];
 };
 
@@ -767,25 +766,12 @@ static void flush(struct http *http, struct connection *c)
 
 static const char *date(struct http *http)
 {
-	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-	                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	int64_t second = wait_wall_clock_ms() / 1000;
-	time_t time = (time_t)second;
-	struct buf text;
-	struct tm tm;
+	int64_t ms = wait_wall_clock_ms();
 
-	if (second == http->date_second || !gmtime_r(&time, &tm))
-		return http->date;
-	buf_init(&text, DATE_SIZE);
-	buf_printf(&text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-	    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	if (!text.failed && text.len < DATE_SIZE) {
-		memcpy(http->date, text.data, text.len);
-		http->date[text.len] = '\0';
-		http->date_second = second;
+	if (ms / 1000 != http->date_second) {
+		http->date_second = ms / 1000;
+		time_text_http(http->date, ms);
 	}
-	buf_free(&text);
 	return http->date;
 }
 

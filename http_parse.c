@@ -19,9 +19,11 @@
 #include <errno.h>
 #include <string.h>
 
+/* In this file's tables short texts lie in the rows: a pointer to one costs more, since the loader
+ * has to relocate it. */
 static const struct {
-	const char *name;
-	enum http_method method;
+	char name[18];
+	uint8_t method;
 } methods[] = {
 	{ "GET", HTTP_GET }, { "HEAD", HTTP_HEAD }, { "POST", HTTP_POST }, { "PUT", HTTP_PUT },
 	{ "DELETE", HTTP_DELETE }, { "OPTIONS", HTTP_OPTIONS },
@@ -41,8 +43,8 @@ static const struct {
 };
 
 static const struct {
-	int status;
-	const char *text;
+	int16_t status;
+	char text[32];
 } statuses[] = {
 	{ 100, "Continue" }, { 101, "Switching Protocols" },
 	{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
@@ -65,7 +67,7 @@ static const struct {
 
 /* Codings that are real but not offered here; anything else in their place is an error of
  * syntax. */
-static const char *const codings[] = { "gzip", "x-gzip", "compress", "x-compress", "deflate" };
+static const char codings[][11] = { "gzip", "x-gzip", "compress", "x-compress", "deflate" };
 
 static bool is_digit(char c)
 {
@@ -243,7 +245,7 @@ static enum http_head_state read_method(struct http_head *head, struct str metho
 	head->request.method_text = method;
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		if (str_is(method, methods[i].name)) {
-			head->request.method = methods[i].method;
+			head->request.method = (enum http_method)methods[i].method;
 			return HTTP_HEAD_MORE;
 		}
 	}

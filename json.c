@@ -457,10 +457,8 @@ static int compare_eight(const char *left, const char *right)
 /* Any total order in which equal keys are neighbours, and of those the first in the text is the
  * first. By length first, then from the end, by eight: what many keys share is mostly their
  * beginning, and the memcmp of musl takes them byte by byte. */
-static int compare_members(const void *left, const void *right)
+static int compare_members(const struct json_value *a, const struct json_value *b)
 {
-	const struct json_value *a = *(const struct json_value *const *)left;
-	const struct json_value *b = *(const struct json_value *const *)right;
 	size_t n = a->key.len;
 	int order = 0;
 
@@ -475,6 +473,35 @@ static int compare_members(const void *left, const void *right)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
+/* Lets a member sink in a heap, whose root is the last of all, to where it belongs. */
+static void sink(const struct json_value **heap, size_t at, size_t n)
+{
+	const struct json_value *member = heap[at];
+
+	for (size_t child; (child = 2 * at + 1) < n; at = child) {
+		if (child + 1 < n && compare_members(heap[child], heap[child + 1]) < 0)
+			child++;
+		if (compare_members(member, heap[child]) >= 0)
+			break;
+		heap[at] = heap[child];
+	}
+	heap[at] = member;
+}
+
+/* Heap sort: it has no bad case, takes no memory, and is little code. */
+static void sort_members(const struct json_value **members, size_t n)
+{
+	for (size_t i = n / 2; i-- > 0;)
+		sink(members, i, n);
+	while (n-- > 1) {
+		const struct json_value *last = members[0];
+
+		members[0] = members[n];
+		members[n] = last;
+		sink(members, 0, n);
+	}
+}
+
 /* The first member, in the order of the text, whose key an earlier one has; or NULL. */
 static const struct json_value *repeated_of_few(const struct json_value *object)
 {
@@ -486,7 +513,7 @@ static const struct json_value *repeated_of_few(const struct json_value *object)
 }
 
 /* The same for any number of members: 0 or -ENOMEM. A hash table would be at the mercy of who
- * chooses the keys; sorting is not (the qsort of musl is smoothsort: no bad case, no memory). */
+ * chooses the keys; sorting is not. */
 static int repeated_of_many(const struct json_value *object, const struct json_value **repeated)
 {
 	const struct json_value **members = calloc(object->count, sizeof(members[0]));
@@ -497,7 +524,7 @@ static int repeated_of_many(const struct json_value *object, const struct json_v
 		return -ENOMEM;
 	for (const struct json_value *member = object->first; member; member = member->next)
 		members[n++] = member;
-	qsort(members, n, sizeof(members[0]), compare_members);
+	sort_members(members, n);
 	for (size_t i = 1; i < n; i++)
 		if (str_eq(members[i - 1]->key, members[i]->key) &&
 		    (!*repeated || members[i]->offset < (*repeated)->offset))

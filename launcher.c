@@ -30,10 +30,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "jail.h"
+#include "log.h"
 #include "message.h"
 #include "sample.h"
 #include "store.h"
@@ -51,6 +53,7 @@ enum {
 	NO_RUN = -1,
 	READY_KEPT = 1,			/* sandboxes that stay when nothing is asked for */
 	MILLISECOND = 1000000,
+	PIPEFS = 0x50495045,		/* PIPEFS_MAGIC (statfs(2)) */
 	MEMORY_LEAST_KB = 65536,	/* that must be available for a new session */
 };
 static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
@@ -126,7 +129,8 @@ struct launcher {
 static void
 complain(const char *what, const char *object, int error)
 {
-	fprintf(stderr, "opensandbox: %s%s%s: %s\n", what, object ? ": " : "", object ? object : "",
+	/* Never waits for whoever reads stderr. */
+	log_say(LOG_TEXT, "%s%s%s: %s", what, object ? ": " : "", object ? object : "",
 	    strerror(error < 0 ? -error : error));
 }
 
@@ -676,7 +680,7 @@ step_reports(struct launcher *launcher, struct slot *slot, int64_t now)
 static int
 violation(struct launcher *launcher, const char *what)
 {
-	fprintf(stderr, "opensandbox: the server broke the protocol: %s\n", what);
+	log_say(LOG_TEXT, "the server broke the protocol: %s", what);
 	launcher->front_failed = true;
 	return -EPROTO;
 }
@@ -698,6 +702,7 @@ static bool
 descriptor_valid(int fd, bool parcel)
 {
 	struct stat stat;
+	struct statfs system;
 
 	if (fstat(fd, &stat))
 		return false;
@@ -706,6 +711,9 @@ descriptor_valid(int fd, bool parcel)
 		int needed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 		return seals >= 0 && (seals & needed) == needed && stat.st_size <= MESSAGE_PARCEL_MAX;
 	}
+	/* So that a program can open its /dev/stdout, as it can elsewhere; a named FIFO of the host's keeps its mode. */
+	if (S_ISFIFO(stat.st_mode) && !fstatfs(fd, &system) && system.f_type == PIPEFS)
+		(void)fchmod(fd, 0666);
 	return S_ISFIFO(stat.st_mode) || S_ISREG(stat.st_mode) ||
 	    (S_ISCHR(stat.st_mode) && (isatty(fd) || stat.st_rdev == makedev(1, 3)));
 }
@@ -783,7 +791,7 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 		session = launcher->store && store_id_valid(run.session) ?
 		    store_find(launcher->store, run.session) : NULL;
 		if (session)
-			run.network = session->network;
+			run.network = launcher->config.network_host ? session->network : NETWORK_NONE;
 	}
 	slot->run = run;
 	slot->has_run = true;
@@ -1105,7 +1113,8 @@ take_signals(struct launcher *launcher)
 	struct signalfd_siginfo info;
 
 	while (read(launcher->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGHUP)
+		/* A server's hang-up means its tokens; a command line's is its terminal's. */
+		if (info.ssi_signo == SIGHUP && launcher->config.state_dir)
 			launcher_tokens(launcher);
 		else
 			answer_plain(launcher, MESSAGE_DRAIN, info.ssi_signo);
@@ -1310,6 +1319,7 @@ open_signals(struct launcher *launcher)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	launcher->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -40,7 +40,7 @@ struct launcher_facts {
 
 struct launcher;
 
-/* -errno; fault->step says where. SIGTERM, SIGINT and SIGHUP are blocked from here on. */
+/* -errno; fault->step says where. SIGTERM, SIGINT, SIGQUIT and SIGHUP are blocked from here on. */
 int launcher_open(struct launcher **launcher, const struct launcher_config *config,
     struct root_fault *fault);
 /* Gives everything back, for a front that was never forked. launcher_serve does it by itself. */

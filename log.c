@@ -4,10 +4,10 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "result.h"
+#include "time_text.h"
 #include "wait.h"
 
 enum { LINE_MAX_LEN = 1024 };		/* below PIPE_BUF: a line goes out whole or not at all */
@@ -39,30 +39,17 @@ put_dropped(enum log_format format)
 	put(text, (size_t)n);
 }
 
-static void
-write_time(char *out, size_t size)
-{
-	int64_t ms = wait_wall_clock_ms();
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm parts;
-	char text[32];
-
-	gmtime_r(&seconds, &parts);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(out, size, "%s.%03dZ", text, (int)(ms % 1000));
-}
-
 void
 log_request(enum log_format format, const struct log_line *line)
 {
-	char text[LINE_MAX_LEN], when[48], usage[200] = "";
+	char text[LINE_MAX_LEN], when[TIME_TEXT_SIZE], usage[200] = "";
 	const struct message_result *result = line->result;
 	bool json = format == LOG_JSON;
 
 	if (format == LOG_NONE)
 		return;
 	put_dropped(format);
-	write_time(when, sizeof(when));
+	time_text_ms(when, wait_wall_clock_ms());
 	if (result)
 		snprintf(usage, sizeof(usage), json ?
 		    ", \"verdict\": \"%s\", \"time\": %.3f, \"wall_time\": %.3f, \"mem\": %llu" :

@@ -14,11 +14,10 @@ enum { FOR_RUN = 1 << COMMAND_RUN, FOR_SERVE = 1 << COMMAND_SERVE, FOR_CHECK = 1
 	FOR_HEALTH = 1 << COMMAND_HEALTH };
 
 struct option_spec {
-	const char *name, *value;	/* value: what the usage text calls it; NULL for a flag */
-	enum kind kind;
-	int commands;
-	size_t offset;			/* in struct options; of a limit: its id */
-	uint64_t least, greatest;	/* KIND_NUMBER */
+	char name[16], value[16];	/* value: what the usage text calls it; empty for a flag */
+	uint8_t kind, commands;
+	uint16_t offset;		/* in struct options; of a limit: its id */
+	uint32_t least, greatest;	/* KIND_NUMBER */
 	const char *help;
 };
 
@@ -41,11 +40,11 @@ static const struct option_spec specs[] = {
 		"take the system directories from DIR in place of the host" },
 	{ "bind", "SRC[:DST][:rw]", KIND_LIST, FOR_RUN | FOR_SERVE, AT(bind), 0, 0,
 		"show a directory or file of the host in the sandbox" },
-	{ "no-userns", NULL, KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_userns), 0, 0,
+	{ "no-userns", "", KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_userns), 0, 0,
 		"use no user namespace" },
-	{ "no-cgroup", NULL, KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_cgroup), 0, 0,
+	{ "no-cgroup", "", KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_cgroup), 0, 0,
 		"use no cgroups: limits are per process then" },
-	{ "no-reuse", NULL, KIND_FLAG, FOR_SERVE, AT(no_reuse), 0, 0,
+	{ "no-reuse", "", KIND_FLAG, FOR_SERVE, AT(no_reuse), 0, 0,
 		"throw every sandbox away after one run, also one without a trace of it" },
 	{ "port", "N", KIND_NUMBER, FOR_SERVE | FOR_HEALTH, AT(port), 0, 65535,
 		"TCP port (default: 8080; 0: any free one)" },
@@ -55,11 +54,11 @@ static const struct option_spec specs[] = {
 		"permissions of a unix: socket, in octal (default: 0600)" },
 	{ "state-dir", "DIR", KIND_TEXT, FOR_SERVE, AT(state_dir), 0, 0,
 		"where sessions are kept (default: /tmp)" },
-	{ "keep-sessions", NULL, KIND_FLAG, FOR_SERVE, AT(keep_sessions), 0, 0,
+	{ "keep-sessions", "", KIND_FLAG, FOR_SERVE, AT(keep_sessions), 0, 0,
 		"keep sessions over a stop, for the next start" },
 	{ "token-file", "FILE", KIND_TEXT, FOR_SERVE, AT(token_file), 0, 0,
 		"bearer tokens, one a line; read again on SIGHUP (or: OPENSANDBOX_TOKEN)" },
-	{ "no-token", NULL, KIND_FLAG, FOR_SERVE, AT(no_token), 0, 0,
+	{ "no-token", "", KIND_FLAG, FOR_SERVE, AT(no_token), 0, 0,
 		"listen beyond loopback although anybody can then run commands" },
 	{ "allow-host", "NAME", KIND_LIST, FOR_SERVE, AT(allow_host), 0, 0,
 		"a further name that the Host field may have" },
@@ -81,14 +80,14 @@ static const struct option_spec specs[] = {
 		"first part of session ids, for a router (default: FLY_MACHINE_ID)" },
 	{ "log", "text|json|none", KIND_TEXT, FOR_SERVE, AT(log), 0, 0,
 		"one line a request on stderr (default: text)" },
-	{ "json", NULL, KIND_FLAG, FOR_CHECK, AT(json), 0, 0, "print JSON" },
+	{ "json", "", KIND_FLAG, FOR_CHECK, AT(json), 0, 0, "print JSON" },
 };
 
 enum { SPECS_LEN = sizeof(specs) / sizeof(specs[0]) };
 
 static const struct command_name {
-	const char *word;
-	enum command command;
+	char word[10];
+	uint8_t command;
 	const char *help;		/* NULL: another word for the one above */
 } command_names[] = {
 	{ "run", COMMAND_RUN, "run a command: opensandbox --run [OPTION]... -- COMMAND [ARG]..." },
@@ -138,7 +137,7 @@ store(struct options *options, const struct option_spec *spec, const char *value
 	void *at = (char *)options + (spec->kind < KIND_LIMIT ? spec->offset : 0);
 	uint64_t number;
 
-	switch (spec->kind) {
+	switch ((enum kind)spec->kind) {
 	case KIND_FLAG:
 		*(bool *)at = true;
 		return 0;
@@ -202,6 +201,16 @@ take_option(struct options *options, char **argv, FILE *errors)
 	return store(options, spec, value, errors) ? -1 : inline_value ? 1 : 2;
 }
 
+/* Whether a component of a path is "..". */
+static bool
+has_dots(const char *path)
+{
+	for (const char *at = path; (at = strstr(at, "/..")); at += 3)
+		if (!at[3] || at[3] == '/')
+			return true;
+	return false;
+}
+
 /* SRC[:DST][:rw] */
 static int
 parse_bind(struct root_bind *bind, const char *text, FILE *errors)
@@ -221,7 +230,7 @@ parse_bind(struct root_bind *bind, const char *text, FILE *errors)
 	bind->target = colon ? colon : copy;
 	if (bind->source[0] != '/' || bind->target[0] != '/')
 		return refuse(errors, "--bind ", text, "both paths must be absolute");
-	if (!bind->target[strspn(bind->target, "/")] || strstr(bind->target, ".."))
+	if (!bind->target[strspn(bind->target, "/")] || has_dots(bind->target))
 		return refuse(errors, "--bind ", text, "not a place in the sandbox");
 	return 0;
 }
@@ -229,7 +238,7 @@ parse_bind(struct root_bind *bind, const char *text, FILE *errors)
 static int
 check_texts(struct options *options, FILE *errors)
 {
-	static const char *const formats[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none" };
+	static const char formats[][5] = { [LOG_TEXT] = "text", [LOG_JSON] = "json", [LOG_NONE] = "none" };
 
 	if (options->network && strcmp(options->network, "none") && strcmp(options->network, "host"))
 		return refuse(errors, "--network ", options->network, "neither none nor host");
@@ -259,7 +268,7 @@ find_command(struct options *options, const char *word)
 {
 	for (size_t i = 0; i < COMMANDS_LEN; i++)
 		if (word && !strcmp(word, command_names[i].word)) {
-			options->command = command_names[i].command;
+			options->command = (enum command)command_names[i].command;
 			return 0;
 		}
 	return -1;
@@ -303,7 +312,7 @@ options_parse(struct options *options, int argc, char **argv, FILE *errors)
 static void
 print_options(FILE *out, enum command command)
 {
-	char left[64];
+	char left[40];
 
 	for (size_t i = 0; i < SPECS_LEN; i++) {
 		const struct option_spec *spec = &specs[i];
@@ -312,7 +321,7 @@ print_options(FILE *out, enum command command)
 		bool is_limit = spec->kind >= KIND_LIMIT;
 		const struct limit_field *limit = &limit_fields[is_limit ? spec->offset : 0];
 		const char *value = is_limit ? limit->unit : spec->value;
-		snprintf(left, sizeof(left), "--%s%s%s", spec->name, value ? " " : "", value ? value : "");
+		snprintf(left, sizeof(left), "--%.15s%s%.15s", spec->name, *value ? " " : "", value);
 		if (!is_limit)
 			fprintf(out, "  %-26s %s\n", left, spec->help);
 		else if (spec->kind == KIND_CEILING)

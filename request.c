@@ -22,11 +22,6 @@ struct reading {
 	uint64_t ttl_s;
 };
 
-struct field {
-	const char *name;
-	int (*read)(struct reading *, const struct json_value *, const char *path);
-};
-
 /* --- errors --------------------------------------------------------------------------------------- */
 
 void
@@ -395,68 +390,63 @@ read_ttl(struct reading *reading, const struct json_value *value, const char *pa
 	return 0;
 }
 
-#define LIMIT_READER(name, id) \
-	static int \
-	read_##name(struct reading *reading, const struct json_value *value, const char *path) \
-	{ \
-		return read_limit(reading, value, path, id); \
-	}
-LIMIT_READER(time, LIMIT_TIME)
-LIMIT_READER(wall_time, LIMIT_WALL_TIME)
-LIMIT_READER(mem, LIMIT_MEM)
-LIMIT_READER(fsize, LIMIT_FSIZE)
-LIMIT_READER(nofile, LIMIT_NOFILE)
-LIMIT_READER(stack, LIMIT_STACK)
-LIMIT_READER(procs, LIMIT_PROCS)
-LIMIT_READER(disk, LIMIT_DISK)
-LIMIT_READER(output, LIMIT_OUTPUT)
+/* Which bodies have a field: bits. */
+enum { IN_RUN = 1, IN_SESSION_RUN = 2, IN_RUNS = IN_RUN | IN_SESSION_RUN, IN_SESSION = 4, IN_LIMITS = 8 };
 
 static int read_limits(struct reading *, const struct json_value *, const char *);
 
-static const struct field run_fields[] = {
-	{ "command", read_command }, { "time", read_time }, { "wall_time", read_wall_time },
-	{ "mem", read_mem }, { "fsize", read_fsize }, { "nofile", read_nofile }, { "stack", read_stack },
-	{ "procs", read_procs }, { "output", read_output }, { "env", read_env }, { "cwd", read_cwd },
-	{ "stdin", read_input }, { "files", read_files }, { "copy_out", read_copy_out },
-	{ "encoding", read_encoding },
-	/* Not in a session, which has its own: */
-	{ "disk", read_disk }, { "network", read_network }, { NULL, NULL },
+static const struct field {
+	char name[10];
+	uint8_t bodies;
+	uint8_t limit;			/* which, where there is no `read` */
+	int (*read)(struct reading *, const struct json_value *, const char *path);
+} fields[] = {
+	{ "command", IN_RUNS, 0, read_command },
+	{ "time", IN_RUNS | IN_LIMITS, LIMIT_TIME, NULL },
+	{ "wall_time", IN_RUNS | IN_LIMITS, LIMIT_WALL_TIME, NULL },
+	{ "mem", IN_RUNS | IN_LIMITS, LIMIT_MEM, NULL },
+	{ "fsize", IN_RUNS | IN_LIMITS, LIMIT_FSIZE, NULL },
+	{ "nofile", IN_RUNS | IN_LIMITS, LIMIT_NOFILE, NULL },
+	{ "stack", IN_RUNS | IN_LIMITS, LIMIT_STACK, NULL },
+	{ "procs", IN_RUNS | IN_LIMITS, LIMIT_PROCS, NULL },
+	{ "output", IN_RUNS | IN_LIMITS, LIMIT_OUTPUT, NULL },
+	{ "env", IN_RUNS | IN_SESSION, 0, read_env },
+	{ "cwd", IN_RUNS | IN_SESSION, 0, read_cwd },
+	{ "stdin", IN_RUNS, 0, read_input },
+	{ "files", IN_RUNS | IN_SESSION, 0, read_files },
+	{ "copy_out", IN_RUNS, 0, read_copy_out },
+	{ "encoding", IN_RUNS, 0, read_encoding },
+	{ "disk", IN_RUN | IN_SESSION, LIMIT_DISK, NULL },
+	{ "network", IN_RUN | IN_SESSION, 0, read_network },
+	{ "ttl", IN_SESSION, 0, read_ttl },
+	{ "limits", IN_SESSION, 0, read_limits },
 };
-enum { OWN_FIELDS = 2 };
 
-static const struct field session_fields[] = {
-	{ "env", read_env }, { "cwd", read_cwd }, { "ttl", read_ttl }, { "disk", read_disk },
-	{ "network", read_network }, { "files", read_files }, { "limits", read_limits }, { NULL, NULL },
-};
-
-static const struct field limit_readers[] = {
-	{ "time", read_time }, { "wall_time", read_wall_time }, { "mem", read_mem }, { "fsize", read_fsize },
-	{ "nofile", read_nofile }, { "procs", read_procs }, { "output", read_output },
-	{ "stack", read_stack }, { NULL, NULL },
-};
+static const struct field *
+find_field(struct str name, unsigned body)
+{
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if ((fields[i].bodies & body) && str_is(name, fields[i].name))
+			return &fields[i];
+	return NULL;
+}
 
 static int
-read_object(struct reading *reading, const struct json_value *body, const struct field *fields,
-    size_t without, const char *prefix)
+read_object(struct reading *reading, const struct json_value *value, unsigned body, const char *prefix)
 {
 	char name[128], path[192];
-	size_t len = 0;
 
-	while (fields[len].name)
-		len++;
-	len -= without;
-	for (const struct json_value *member = body->first; member; member = member->next) {
-		size_t i = 0;
-		while (i < len && !str_is(member->key, fields[i].name))
-			i++;
-		if (i == len) {
+	for (const struct json_value *member = value->first; member; member = member->next) {
+		const struct field *field = find_field(member->key, body);
+		if (!field) {
 			member_name(name, sizeof(name), "", member->key);
 			/* ["name"] → name */
 			name[strlen(name) - 2] = '\0';
 			return INVALID(reading->error, name + 2, "unknown field: %s%s", prefix, name + 2);
 		}
-		snprintf(path, sizeof(path), "%s%s", prefix, fields[i].name);
-		if (fields[i].read(reading, member, path))
+		snprintf(path, sizeof(path), "%s%s", prefix, field->name);
+		if (field->read ? field->read(reading, member, path) :
+		    read_limit(reading, member, path, (enum limit_id)field->limit))
 			return -1;
 	}
 	return 0;
@@ -467,7 +457,7 @@ read_limits(struct reading *reading, const struct json_value *value, const char 
 {
 	if (expect(reading->error, value, JSON_OBJECT, path))
 		return -1;
-	return read_object(reading, value, limit_readers, 0, "limits.");
+	return read_object(reading, value, IN_LIMITS, "limits.");
 }
 
 static int
@@ -594,7 +584,7 @@ request_run(struct run_request *request, const struct json_value *body,
 	request->parcel = request->input = -1;
 	buf_init(&request->copies, (size_t)REQUEST_FILES_MAX * (REQUEST_PATH_MAX + 1));
 	if (expect_body(error, body) ||
-	    read_object(&reading, body, run_fields, rules->in_session ? OWN_FIELDS : 0, ""))
+	    read_object(&reading, body, rules->in_session ? IN_SESSION_RUN : IN_RUN, ""))
 		return -1;
 	if (!reading.command)
 		return INVALID(error, "command", "command: is missing");
@@ -669,7 +659,7 @@ request_session(struct session_request *request, const struct json_value *body,
 
 	memset(request, 0, sizeof(*request));
 	request->parcel = -1;
-	if (body && (expect_body(error, body) || read_object(&reading, body, session_fields, 0, "")))
+	if (body && (expect_body(error, body) || read_object(&reading, body, IN_SESSION, "")))
 		return -1;
 	request->limits = reading.limits;
 	request->network = reading.network;
@@ -698,17 +688,33 @@ session_request_free(struct session_request *request)
 	request->env = NULL;
 }
 
+/* A body that has one field: any other is refused by name. */
+static int
+only_member(struct request_error *error, const struct json_value *body, const char *name)
+{
+	char shown[128];
+
+	for (const struct json_value *member = body->first; member; member = member->next) {
+		if (str_is(member->key, name))
+			continue;
+		member_name(shown, sizeof(shown), "", member->key);
+		shown[strlen(shown) - 2] = '\0';
+		return INVALID(error, shown + 2, "unknown field: %s", shown + 2);
+	}
+	return 0;
+}
+
 int
 request_env(struct variable **env, size_t *len, const struct json_value *body, struct request_error *error)
 {
 	*env = NULL;
 	if (expect_body(error, body))
 		return -1;
+	if (only_member(error, body, "env"))
+		return -1;
 	const struct json_value *object = json_member(body, "env");
 	if (!object)
 		return INVALID(error, "env", "env: is missing");
-	if (body->count > 1)
-		return INVALID(error, NULL, "unknown field beside env");
 	return check_env(error, object, "env", true) ? -1 : copy_env(env, len, object, error);
 }
 
@@ -723,8 +729,8 @@ request_cwd(struct str *cwd, const struct json_value *body, struct request_error
 	const struct json_value *value = json_member(body, "cwd");
 	if (!value)
 		return INVALID(error, "cwd", "cwd: is missing");
-	if (body->count > 1)
-		return INVALID(error, NULL, "unknown field beside cwd");
+	if (only_member(error, body, "cwd"))
+		return -1;
 	if (read_cwd(&reading, value, "cwd"))
 		return -1;
 	*cwd = reading.cwd;

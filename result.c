@@ -6,7 +6,7 @@
 
 #include "json.h"
 
-static const char *const statuses[VERDICTS_LEN] = {
+static const char statuses[VERDICTS_LEN][18] = {
 	[VERDICT_EXITED] = "exited",
 	[VERDICT_SIGNALED] = "signaled",
 	[VERDICT_TIME_LIMIT] = "time_limit",
@@ -19,7 +19,7 @@ static const char *const statuses[VERDICTS_LEN] = {
 };
 
 /* Numbers of Linux on x86-64 and aarch64 (signal(7)). */
-static const char *const signals[] = {
+static const char signals[][10] = {
 	[1] = "SIGHUP", [2] = "SIGINT", [3] = "SIGQUIT", [4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT",
 	[7] = "SIGBUS", [8] = "SIGFPE", [9] = "SIGKILL", [10] = "SIGUSR1", [11] = "SIGSEGV",
 	[12] = "SIGUSR2", [13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM", [16] = "SIGSTKFLT",

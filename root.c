@@ -437,17 +437,17 @@ take_all_system(struct root *root, int base, bool is_rootfs)
 static int
 take_bind(struct root *root, const struct root_bind *bind)
 {
-	struct stat stat;
+	struct stat info;
 	uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 	if (root->binds_len == ROOT_BINDS_MAX || strlen(bind->target) >= LINK_MAX)
 		return -E2BIG;
-	if (lstat(bind->source, &stat))
+	if (stat(bind->source, &info))
 		return -errno;
 	struct part *part = &root->binds[root->binds_len];
 	snprintf(part->name, sizeof(part->name), "bind/%zu", root->binds_len);
 	snprintf(part->link, sizeof(part->link), "%s", bind->target);
-	part->is_file = !S_ISDIR(stat.st_mode);
+	part->is_file = !S_ISDIR(info.st_mode);
 	if (part->is_file) {
 		int fd = openat(root->parts, part->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		if (fd < 0)

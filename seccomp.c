@@ -361,7 +361,7 @@ int seccomp_number(uint32_t arch, const char *name)
 	for (size_t i = 0; index >= 0 && i < seccomp_calls_count; i++) {
 		const struct seccomp_call *call = &seccomp_calls[i];
 
-		if (call->number[index] >= 0 && strcmp(call->name, name) == 0)
+		if (call->number[index] >= 0 && strcmp(seccomp_names[i], name) == 0)
 			return call->number[index];
 	}
 	return -ENOENT;
@@ -373,7 +373,7 @@ const char *seccomp_name(uint32_t arch, int number)
 
 	for (size_t i = 0; index >= 0 && number >= 0 && i < seccomp_calls_count; i++) {
 		if (seccomp_calls[i].number[index] == number)
-			return seccomp_calls[i].name;
+			return seccomp_names[i];
 	}
 	return NULL;
 }

@@ -1,15 +1,15 @@
 /* seccomp_table.h - what seccomp.c builds its programs from; nobody else includes this
  *
  * One row for each system call that Linux 6.18 knows on x86-64 or aarch64: its numbers, and what
- * each role gets for it. Adding a call is adding a row and, unless it is plainly allowed, a line in
- * docs/syscalls.md. */
+ * each role gets for it. Adding a call is adding a row to seccomp_calls.def and, unless it is plainly
+ * allowed, a line in docs/syscalls.md. */
 #ifndef SECCOMP_TABLE_H
 #define SECCOMP_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SECCOMP_ROLES = 3, SECCOMP_RULES_MAX = 6 };
+enum { SECCOMP_ROLES = 3, SECCOMP_RULES_MAX = 6, SECCOMP_NAME_SIZE = 24 };
 
 enum seccomp_arch { SECCOMP_X86_64, SECCOMP_AARCH64, SECCOMP_ARCHES };
 
@@ -57,7 +57,6 @@ struct seccomp_answer {
 };
 
 struct seccomp_call {
-	char name[24];
 	int16_t number[SECCOMP_ARCHES];	/* -1: not there */
 	uint8_t often;	/* how near the root of the search it should be, 0 to 9 */
 	uint8_t verdict[SECCOMP_ROLES];
@@ -65,6 +64,7 @@ struct seccomp_call {
 
 extern const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS];
 extern const struct seccomp_call seccomp_calls[];
+extern const char seccomp_names[][SECCOMP_NAME_SIZE];	/* of the same rows */
 extern const size_t seccomp_calls_count;
 
 #endif

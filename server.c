@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
@@ -221,6 +222,18 @@ open_api(struct server *server, const struct launcher_facts *facts, int null)
 	return api_open(&server->api, &config);
 }
 
+/* Connections leave descriptors for runs: each has up to eight, and the server a few of its own. */
+static size_t
+connections_max(const struct options *options)
+{
+	struct rlimit files;
+	uint64_t most = options->max_connections, kept = 64 + 8 * options->max_runs;
+
+	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < most + kept)
+		most = files.rlim_cur > 2 * kept ? files.rlim_cur - kept : files.rlim_cur / 2;
+	return (size_t)(most ? most : 1);
+}
+
 static int
 open_rooms(struct server *server, int launcher, const struct launcher_facts *facts, int null)
 {
@@ -228,7 +241,7 @@ open_rooms(struct server *server, int launcher, const struct launcher_facts *fac
 	bool fly;
 	struct http_config http = {
 		.listeners = server->listeners->fds, .listeners_len = server->listeners->len,
-		.connections_max = (size_t)options->max_connections,
+		.connections_max = connections_max(options),
 		.body_max = (size_t)options->max_body_kb << 10,
 	};
 	int error;

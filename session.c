@@ -316,6 +316,10 @@ slurp(int fd, struct buf *text)
 static struct pending *
 ask(struct sessions *sessions, struct session *session, enum message_type type, int record, int *error)
 {
+	if (session->state >= SESSION_CLOSING) {
+		*error = -ENOENT;	/* what is asked for it now would outlive it */
+		return NULL;
+	}
 	struct message_session message = {
 		.type = (uint32_t)type, .serial = ++sessions->serial, .network = session->network,
 		.disk_kb = session->disk_kb,

@@ -7,16 +7,18 @@
 #include "uid.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { TRIES = 64 };
+#include "buf.h"
+
+enum { TRIES = 64, MAP_MAX = 65536 };
 
 struct layout {
 	uint64_t first;
@@ -26,33 +28,45 @@ struct layout {
 static const struct layout roomy = { 0x70000000, 8192, 32768, 4096, 24576 };
 static const struct layout narrow = { 0, 0, 2048, 512, 1024 };
 
+static int
+read_map(struct buf *map)
+{
+	buf_init(map, MAP_MAX);
+	int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	int error = fd < 0 ? -errno : buf_read(map, fd);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* Which ids exist in our user namespace: enough for the roomy layout, or the largest range. */
 static int
 choose_layout(struct layout *layout)
 {
-	unsigned long long best = 0, best_first = 0;
-	char line[128];
+	uint64_t best = 0, best_first = 0;
+	struct buf map;
 
 	*layout = roomy;
-	FILE *map = fopen("/proc/self/uid_map", "re");
-	if (!map)
+	if (read_map(&map)) {
+		buf_free(&map);
 		return 0;		/* no user namespaces in this kernel, or no /proc: all ids exist */
-	while (fgets(line, sizeof(line), map)) {
+	}
+	for (const char *at = map.data; *at; at += *at == '\n') {
 		/* first id inside, first id outside, how many (user_namespaces(7)) */
-		char *end;
-		unsigned long long inside = strtoull(line, &end, 10);
-		(void)strtoull(end, &end, 10);
-		unsigned long long count = strtoull(end, NULL, 10);
-		if (inside <= roomy.first && inside + count >= 0x80000000ull) {
-			fclose(map);
+		uint64_t inside = text_number(&at);
+		(void)text_number(&at);
+		uint64_t count = text_number(&at);
+		if (inside <= roomy.first && inside + count >= 0x80000000u) {
+			buf_free(&map);
 			return 0;
 		}
 		if (count > best) {
 			best = count;
 			best_first = inside;
 		}
+		at += strcspn(at, "\n");
 	}
-	fclose(map);
+	buf_free(&map);
 	*layout = narrow;
 	if (best < 2ull * narrow.size)
 		return -ENOSPC;

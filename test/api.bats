@@ -646,7 +646,9 @@ print(json.dumps({"command": ["cat"], "stdin": "".join(r.choice("abcdefg\n\"\\\u
 	local before
 	run_command true
 	before=$(count_descendants)
-	run -28 curl -s --max-time 1 -H 'Content-Type: application/json' -d '{"command": ["sleep", "50"]}' "$URL/run"
+	local code=0
+	curl -s --max-time 1 -H 'Content-Type: application/json' -d '{"command": ["sleep", "50"]}' "$URL/run" || code=$?
+	expect "$code" 28 'what curl says'
 	same() { (($(count_descendants) <= before)); }
 	try_for 10 same
 	# Also while it waits, and with half a body sent.

@@ -65,10 +65,12 @@ build_programs() {
 
 # Skips the test where the sandbox does not have a command, because the host has none in /usr.
 need_inside() {
-	local command
+	local command code
 	for command; do
-		sandbox -- sh -c 'command -v "$1"' sh "$command" >/dev/null ||
-			skip "no $command in this host's system directories"
+		code=0
+		sandbox -- sh -c 'command -v "$1" || exit 77' sh "$command" >/dev/null || code=$?
+		[[ $code != 77 ]] || skip "no $command in this host's system directories"
+		[[ $code = 0 ]]
 	done
 }
 
@@ -76,7 +78,7 @@ need_inside() {
 count_with_word() {
 	local file n=0
 	for file in /proc/[0-9]*/cmdline; do
-		! tr '\0' '\n' <"$file" 2>/dev/null | grep -q -x -F -- "$1" || n=$((n + 1))
+		! { tr '\0' '\n' <"$file" | grep -q -x -F -- "$1"; } 2>/dev/null || n=$((n + 1))
 	done
 	echo "$n"
 }

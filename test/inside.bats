@@ -69,15 +69,21 @@ inside() {
 }
 
 @test "the devices work, and there are no others" {
-	inside 'ls /dev'
+	inside 'ls /dev | grep -v -x mqueue'
 	expect "$(tr '\n' ' ' <<<"$output")" 'fd full null ptmx pts random shm stderr stdin stdout tty urandom zero '
-	inside 'echo x >/dev/null; head -c 4 /dev/zero | od -An -tx1; head -c 100 /dev/urandom | wc -c; echo x >/dev/full
-		echo to stderr >/dev/stderr; echo from stdin | cat /dev/stdin; cat <<-END | cat /dev/fd/0
-		fd
-		END'
-	expect "$(tr -d ' ' <<<"$output")" $'00000000\n100\nfromstdin\nfd'
+	inside 'echo x >/dev/null; head -c 4 /dev/zero | od -An -tx1; head -c 100 /dev/urandom | wc -c; head -c 1 /dev/zero >/dev/full'
+	expect "$(tr -d ' ' <<<"$output")" $'00000000\n100'
 	expect_match "$errors" 'No space left on device'
-	expect_match "$errors" 'to stderr'
+}
+
+@test "standard streams can be opened by their names" {
+	echo from stdin >"$BATS_TEST_TMPDIR/input"
+	chmod 644 "$BATS_TEST_TMPDIR/input"
+	INPUT=$BATS_TEST_TMPDIR/input inside 'cat /dev/stdin; echo out >/dev/stdout; echo err >/dev/stderr; echo tee | tee /dev/fd/1'
+	expect "$output" $'from stdin\nout\ntee\ntee'
+	expect "$errors" err
+	expect "$(echo piped | sandbox -- sh -c 'cat /dev/stdin; echo out >/dev/stdout; echo err >/dev/stderr' 2>&1 | cat)" \
+		$'piped\nout\nerr'
 }
 
 @test "a pseudo-terminal can be had inside" {
@@ -106,8 +112,8 @@ print(os.ttyname(theirs))'
 }
 
 @test "descriptors 0 to 2 are all that is open" {
-	inside 'ls /proc/$$/fd | tr "\n" " "' 5>/dev/null 6</dev/zero 7>"$BATS_TEST_TMPDIR/seven"
-	# A shell may keep one for its script; there is none here.
+	attempt --bind "$PROGRAMS:/programs" -- /programs/work descriptors \
+		5>/dev/null 6</dev/zero 7>"$BATS_TEST_TMPDIR/seven"
 	expect "$output" '0 1 2 '
 	inside 'for fd in 0 1 2; do readlink /proc/self/fd/$fd; done | grep -v -e ^/dev/null -e ^pipe:'
 	expect "$output" '' 'what is neither /dev/null nor a pipe'
@@ -190,13 +196,13 @@ print(os.ttyname(theirs))'
 @test "what /proc tells of the host is closed" {
 	inside 'for file in kcore keys key-users kmsg sysrq-trigger timer_list sched_debug; do
 		[ -e /proc/$file ] || continue
-		[ -n "$(head -c 10 /proc/$file 2>/dev/null | od -c)" ] && echo "$file can be read"
+		[ -n "$(head -c 10 /proc/$file 2>/dev/null)" ] && echo "$file can be read"
 		(echo x >/proc/$file) 2>/dev/null && echo "$file can be written"
 	done
-	head -c 1 /proc/1/mem 2>/dev/null; (echo x >/proc/sys/kernel/core_pattern) 2>/dev/null && echo core_pattern
+	(echo x >/proc/sys/kernel/core_pattern) 2>/dev/null && echo core_pattern
 	ls /sys/kernel /proc/acpi/* 2>/dev/null; true'
 	expect_run exited 0
-	expect "$(grep -v '^0000000$' <<<"$output")" ''
+	expect "$output" ''
 }
 
 @test "without the real network there is a loopback that answers, by name too" {

@@ -1,311 +1,1000 @@
 #!/usr/bin/env bats
-# sessions.bats - a session keeps its files, variables and directory, and loses none
+# sessions.bats - a session keeps what it was given until it ends: calls, files, limits, real work, and links that a payload plants
 
 load helper
+load client
 
 setup_file() {
 	start_file_server --log none
 }
 
+# Makes a session of a JSON wish: SESSION is its id, AT its path.
 new_session() {
 	post /sessions "${1:-{\}}"
 	expect_status 201
-	id=$(json .session_id)
+	SESSION=$(json .session_id)
+	AT=/sessions/$SESSION
 }
 
-run_in() {
-	local session=$1
-	shift
-	post "/sessions/$session/run" "$(run_json "$@")"
+# in_session COMMAND...: runs it there; a failure of it is a failure of the test.
+in_session() {
+	post "$AT/run" "$(run_json "$@")"
 	expect_status 200
+	expect_json .exit_code 0
 }
 
-@test "every session call of the original README works as it is written there" {
-	body=$(curl -s -X POST "$URL/sessions" -H "Content-Type: application/json" \
+in_shell() {
+	in_session sh -c "$1"
+}
+
+# put PATH FILE [OPTION OF CURL...]
+put() {
+	local path=$1 file=$2
+	shift 2
+	request PUT "$AT/files$path" --data-binary "@$file" -H 'Expect:' "$@"
+}
+
+put_text() {
+	request PUT "$AT/files$1" --data-binary "$2"
+}
+
+# The body of the last GET, byte for byte.
+reply_is() {
+	cmp "$BATS_TEST_TMPDIR/reply" "$1"
+}
+
+expect_file() {
+	get "$AT/files$1"
+	expect_status 200
+	expect "$body" "$2"
+}
+
+# --- the calls of the original's README ---
+
+@test "every session call of the original's README works as written" {
+	local id reply
+	reply=$(curl -s -X POST "$URL/sessions" \
+		-H "Content-Type: application/json" \
 		-d '{"env": {"MY_VAR": "hello"}}')
-	id=$(json .session_id)
+	id=$(jq -r .session_id <<<"$reply")
 	[[ $id =~ ^[0-9a-f-]{36}$ ]]
-	curl -s -X POST "$URL/sessions/$id/run" -H "Content-Type: application/json" \
+	curl -s -X POST "$URL/sessions/$id/run" \
+		-H "Content-Type: application/json" \
 		-d '{"command": ["/bin/sh", "-c", "echo hello > /tmp/test.txt"]}'
-	body=$(curl -s -X POST "$URL/sessions/$id/run" -H "Content-Type: application/json" \
+	body=$(curl -s -X POST "$URL/sessions/$id/run" \
+		-H "Content-Type: application/json" \
 		-d '{"command": ["/bin/cat", "/tmp/test.txt"]}')
 	expect_json .stdout hello
-	curl -s -X POST "$URL/sessions/$id/env" -H "Content-Type: application/json" \
-		-d '{"env": {"GH_TOKEN": "..."}}'
-	curl -s -X POST "$URL/sessions/$id/cwd" -H "Content-Type: application/json" -d '{"cwd": "/tmp"}'
-	run_in "$id" /bin/sh -c 'pwd; echo $MY_VAR $GH_TOKEN'
-	expect "$(json .stdout)" $'/tmp\nhello ...'
-	body=$(curl -s "$URL/sessions")
-	expect_json "map(select(.id == \"$id\")) | length" 1
-	body=$(curl -s "$URL/sessions/$id")
+	body=$(curl -s -X POST "$URL/sessions/$id/env" \
+		-H "Content-Type: application/json" \
+		-d '{"env": {"GH_TOKEN": "..."}}')
+	expect_json '.env | tojson' '{"MY_VAR":"hello","GH_TOKEN":"..."}'
+	body=$(curl -s -X POST "$URL/sessions/$id/cwd" \
+		-H "Content-Type: application/json" \
+		-d '{"cwd": "/tmp"}')
 	expect_json .cwd /tmp
-	request DELETE "/sessions/$id"
-	expect_status 204
-	get "/sessions/$id"
-	expect_status 404
-	expect_json .code session_not_found
+	body=$(curl -s -X POST "$URL/sessions/$id/run" -H "Content-Type: application/json" \
+		-d '{"command": ["sh", "-c", "echo $MY_VAR $GH_TOKEN; pwd; ls"]}')
+	expect_json .stdout $'hello ...\n/tmp\ntest.txt'
+	body=$(curl -s "$URL/sessions")
+	expect "$(json ".[] | select(.session_id == \"$id\") | .cwd")" /tmp
+	body=$(curl -s "$URL/sessions/$id")
+	expect_json .session_id "$id"
+	expect "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE "$URL/sessions/$id")" 204
+	expect "$(curl -s -o /dev/null -w '%{http_code}' "$URL/sessions/$id")" 404
 }
 
-@test "a new session says where it is and what it is" {
-	post /sessions '{"env": {"A": "1"}, "cwd": "/home/user", "ttl": 60, "disk": 4096, "limits": {"time": 1000}}'
-	expect_status 201
-	[[ $head =~ Location:\ /sessions/$(json .session_id) ]]
-	expect_json '[.env.A, .cwd, .ttl, .disk, .limits.time, .running, .network] | join(" ")' \
-		'1 /home/user 60 4096 1000 0 none'
-	expect_json '.id == .session_id' true
-	expect_json '[.created_at, .last_used_at, .expires_at, .age_secs, .idle_secs] | map(. != null) | all' true
-}
+# --- the object ---
 
-@test "a variable set to null is removed, others stay" {
-	new_session '{"env": {"A": "1", "B": "2"}}'
-	post "/sessions/$id/env" '{"env": {"A": null, "C": "3"}}'
-	expect_status 200
-	run_in "$id" /bin/sh -c 'echo "$A-$B-$C"'
-	expect_json .stdout -2-3
-}
-
-@test "a variable with = or NUL in its name is refused" {
-	new_session
-	post "/sessions/$id/env" '{"env": {"A=B": "1"}}'
-	expect_status 400
-	post "/sessions/$id/env" '{"env": {"A\u0000": "1"}}'
-	expect_status 400
-}
-
-@test "a directory that is not there cannot be the working directory" {
-	new_session
-	post "/sessions/$id/cwd" '{"cwd": "/nowhere"}'
-	expect_status 400
-	expect_json .field cwd
-	post /sessions '{"cwd": "/nowhere"}'
-	expect_status 400
-}
-
-@test "files given with a session are there before its first run" {
-	new_session '{"files": {"/home/user/a/b.txt": "text", "/tmp/x": {"content": "AAE=", "encoding": "base64", "mode": "0755"}}}'
-	run_in "$id" /bin/sh -c 'cat /home/user/a/b.txt; stat -c %a:%s /tmp/x'
-	expect "$(json .stdout)" text755:2
-}
-
-@test "a file goes up and comes down byte for byte, and is replaced as a whole" {
-	new_session
-	head -c 3000000 /dev/urandom >"$BATS_TEST_TMPDIR/big"
-	request PUT "/sessions/$id/files/home/user/new/big?mode=0640" --data-binary "@$BATS_TEST_TMPDIR/big"
-	expect_status 201
-	curl -s "$URL/sessions/$id/files/home/user/new/big" | cmp - "$BATS_TEST_TMPDIR/big"
-	curl -s -r 1000-1999 "$URL/sessions/$id/files/home/user/new/big" |
-		cmp - <(tail -c +1001 "$BATS_TEST_TMPDIR/big" | head -c 1000)
-	curl -s -r -10 "$URL/sessions/$id/files/home/user/new/big" | cmp - <(tail -c 10 "$BATS_TEST_TMPDIR/big")
-	request GET "/sessions/$id/files/home/user/new/big" -r 9000000-
-	expect_status 416
-	request PUT "/sessions/$id/files/home/user/new/big" --data-binary short
-	expect_status 204
-	get "/sessions/$id/files/home/user/new/big"
-	expect "$body" short
-	request HEAD "/sessions/$id/files/home/user/new/big"
-	[[ $head =~ Content-Length:\ 5 ]]
-	request DELETE "/sessions/$id/files/home/user/new"
-	expect_status 204
-	get "/sessions/$id/files/home/user/new/big"
-	expect_status 404
-	expect_json .code file_not_found
-}
-
-@test "an upload that breaks off leaves the old file" {
-	new_session
-	request PUT "/sessions/$id/files/tmp/f" --data-binary old
-	expect_status 201
-	need python3
-	python3 - "$PORT" "$id" <<-'CODE'
-		import socket, sys
-		for head in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
-		    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-		    c.sendall(("PUT /sessions/%s/files/tmp/f HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n" % (sys.argv[2], head)).encode())
-		    c.sendall(b"5\r\nnew12\r\n" if "chunked" in head else b"new")
-		    import time; time.sleep(0.5)
-		    c.close()
-	CODE
-	sleep 0.5
-	get "/sessions/$id/files/tmp/f"
-	expect "$body" old
-	run_in "$id" /bin/sh -c 'ls -A /tmp'
-	expect_json .stdout f
-}
-
-@test "a listing shows every name, also one that is no UTF-8, as it can be asked for" {
-	new_session
-	run_in "$id" /bin/sh -c 'cd /tmp; echo a >"$(printf "a\377b")"; echo b >"$(printf "c\nd")"; mkdir dir; ln -s /etc/passwd link; mkfifo fifo'
-	get "/sessions/$id/files/tmp"
-	expect_status 200
-	expect_json '.entries | map(.name) | sort | @json' '["a%FFb","c\nd","dir","fifo","link"]'
-	expect_json '.entries | map(select(.name == "a%FFb"))[0].escaped' true
-	get "/sessions/$id/files/tmp/a%FFb"
-	expect "$body" a
-	get "/sessions/$id/files/tmp/fifo"
-	expect_status 400
-}
-
-@test "links of a payload lead nowhere outside" {
-	new_session
-	echo secret >"$BATS_TEST_TMPDIR/host"
-	run_in "$id" /bin/sh -c "ln -s $BATS_TEST_TMPDIR/host /tmp/abs; ln -s ../../../../..$BATS_TEST_TMPDIR/host /tmp/rel; ln -s $BATS_TEST_TMPDIR /tmp/dir"
-	for path in tmp/abs tmp/rel tmp/dir/host; do
-		get "/sessions/$id/files/$path"
-		[[ $body != secret ]]
-		request PUT "/sessions/$id/files/$path" --data-binary changed
-		[[ $status_code == 20[14] || $status_code == 404 ]]
-		request DELETE "/sessions/$id/files/$path"
+@test "the session object has every field of the contract" {
+	new_session '{"env": {"A": "b"}, "ttl": 77, "disk": 5000, "limits": {"time": 1234, "nofile": 99}}'
+	[[ $head =~ Location:\ /sessions/$SESSION$'\n' ]]
+	local made=$body
+	get "$AT"
+	for body in "$made" "$body"; do
+		expect "$(json 'keys_unsorted | sort | join(" ")')" 'age_secs created_at cwd disk disk_used env expires_at id idle_secs'`
+			`' last_used_at limits network running session_id ttl'
+		expect_json .id "$SESSION"
+		expect_json '.env | tojson' '{"A":"b"}'
+		expect_json .cwd /
+		expect_json .ttl 77
+		expect_json .disk 5000
+		expect_json .network none
+		expect_json .running 0
+		expect_json '[.limits.time, .limits.wall_time, .limits.nofile, .limits.procs] | tojson' '[1234,60000,99,128]'
+		expect_json '.age_secs >= 0 and .idle_secs >= 0 and .age_secs < 60' true
+		expect_json '(.expires_at | sub("\\.[0-9]*Z"; "Z") | fromdate) - (.last_used_at | sub("\\.[0-9]*Z"; "Z") | fromdate) | . >= 76 and . <= 100' true
 	done
-	expect "$(<"$BATS_TEST_TMPDIR/host")" secret
-	get "/sessions/$id/files/tmp/../../etc/passwd"
+	post "$AT/run" "$(run_json sh -c 'ulimit -n')"
+	expect_json .stdout 99
+	post "$AT/run" '{"command": ["sh", "-c", "ulimit -n"], "nofile": 50}'
+	expect_json .stdout 50
+	in_shell 'head -c 1000000 /dev/zero > /tmp/a'
+	get "$AT"
+	expect_json '.disk_used >= 976 and .disk_used < 1200' true
+}
+
+@test "sessions are listed oldest first, and only while they are there" {
+	local a b c
+	new_session && a=$SESSION
+	new_session && b=$SESSION
+	new_session && c=$SESSION
+	get /sessions
+	expect "$(json "map(.id) | map(select(. == \"$a\" or . == \"$b\" or . == \"$c\")) | join(\" \")")" "$a $b $c"
+	request DELETE "/sessions/$b"
+	expect_status 204
+	request DELETE "/sessions/$b"
+	expect_status 404
+	get /sessions
+	expect "$(json "map(.id) | map(select(. == \"$a\" or . == \"$b\" or . == \"$c\")) | join(\" \")")" "$a $c"
+}
+
+@test "a session may begin with files, a cwd among them, and without a body" {
+	request POST /sessions
+	expect_status 201
+	new_session '{"files": {"/home/user/p/a.sh": {"content": "echo $0 in $PWD", "mode": "0700"}}, "cwd": "/home/user/p"}'
+	in_session sh a.sh
+	expect_json .stdout 'a.sh in /home/user/p'
+	post /sessions '{"cwd": "/no/such"}'
 	expect_status 400
-	get "/sessions/$id/files/%2e%2e/etc/passwd"
+	post /sessions '{"files": {"/proc/x": ""}}'
 	expect_status 400
-}
-
-@test "a payload that replaces parents of mount points makes nothing outside" {
-	new_session
-	run_in "$id" /bin/sh -c 'rm -f /sbin; ln -s /proc/1 /sbin; mv /usr /usr2; mv /etc /etc2; rmdir /proc; echo $?'
-	expect_json .stdout 1
-	post "/sessions/$id/run" "$(run_json /usr/bin/true)"
-	expect_status 200
-}
-
-@test "runs of a session overlap, share files and a loopback, and nothing else" {
-	need python3
-	new_session '{"limits": {"time": 20000, "procs": 64}}'
-	(curl -s -X POST "$URL/sessions/$id/run" -H 'Content-Type: application/json' -d @- >"$BATS_TEST_TMPDIR/serving" <<<"$(run_json python3 -c '
-import socket
-s = socket.socket(); s.bind(("127.0.0.1", 7000)); s.listen()
-open("/tmp/up", "w").close()
-c, a = s.accept(); c.sendall(b"over the loopback"); c.close()')") 3>&- &
-	local server_run=$!
-	post "/sessions/$id/run" "$(run_json python3 -c '
-import os, socket, time
-for i in range(300):
-    if os.path.exists("/tmp/up"): break
-    time.sleep(0.05)
-print(socket.create_connection(("127.0.0.1", 7000)).recv(100).decode(), len([p for p in os.listdir("/proc") if p.isdigit()]))')"
-	expect_json .stdout 'over the loopback 1'
-	wait "$server_run"
-}
-
-@test "a session's disk is a limit of its own" {
-	new_session '{"disk": 1024}'
-	run_in "$id" /bin/sh -c 'head -c 3000000 /dev/zero >/tmp/f; stat -c %s /tmp/f'
-	[[ $(json .stdout) -le 1048576 ]]
-	request PUT "/sessions/$id/files/tmp/g" --data-binary "@/bin/sh"
+	get /sessions
+	expect "$(json 'map(select(.cwd == "/no/such")) | length')" 0
+	post /sessions '{"disk": 100, "files": {"/a": "'"$(printf '%.0sx' {1..150000})"'"}}'
 	expect_status 507
 	expect_json .code disk_full
 }
 
-@test "an idle session ends after its ttl, a used one does not" {
-	new_session '{"ttl": 2}'
-	local idle=$id
-	new_session '{"ttl": 2}'
-	local used=$id
-	for _ in 1 2 3 4 5 6; do
-		run_in "$used" /bin/true
-		sleep 0.7
-	done
-	get "/sessions/$idle"
-	expect_status 404
-	get "/sessions/$used"
-	expect_status 200
-}
-
-@test "deleting a session cancels what runs in it" {
+@test "what a session cannot be is refused by name" {
+	local wish field
+	while IFS=$'\t' read -r wish field; do
+		post /sessions "$wish"
+		expect "$status_code" 400 "the status of $wish"
+		expect_json .code invalid_request
+		expect "$(json .field)" "$field" "the field of $wish"
+	done <<-'END'
+		{"ttl": 0}	ttl
+		{"ttl": "5"}	ttl
+		{"ttl": 99999999}	ttl
+		{"tll": 1}	tll
+		{"disk": 0}	disk
+		{"limits": {"tiem": 1}}	tiem
+		{"limits": {"disk": 1}}	disk
+		{"limits": {"time": 0}}	limits.time
+		{"limits": 1}	limits
+		{"env": {"A=": "b"}}	env["A="]
+		{"cwd": "tmp"}	cwd
+		{"command": ["a"]}	command
+	END
+	post /sessions '{"network": "host"}'
+	expect_status 403
 	new_session
-	(curl -s -X POST "$URL/sessions/$id/run" -H 'Content-Type: application/json' -d "$(run_json sleep 60)" \
-		>"$BATS_TEST_TMPDIR/reply") 3>&- &
-	local running=$!
-	sleep 0.7
-	request DELETE "/sessions/$id"
-	expect_status 204
-	wait "$running"
-	body=$(<"$BATS_TEST_TMPDIR/reply")
-	expect_json .status canceled
+	post "$AT/run" '{"command": ["true"], "disk": 1000}'
+	expect_status 400
+	expect_json .field disk
+	post "$AT/run" '{"command": ["true"], "network": "none"}'
+	expect_status 400
 }
 
-@test "a ceiling of sessions is 429, and a place that is given back can be had" {
-	start_server --max-sessions 2 --log none
+@test "a session that is not there is 404 session_not_found, whatever its name" {
+	local id
+	for id in none 00000000-0000-4000-8000-000000000000 %2e%2e ..%2f..%2fetc a%00b "$(printf 'a%.0s' {1..300})"; do
+		get "/sessions/$id"
+		expect "$status_code" 404 "the status of $id"
+		post "/sessions/$id/run" '{"command": ["true"]}'
+		expect_status 404
+		expect_json .code session_not_found
+		get "/sessions/$id/files/a"
+		expect_status 404
+	done
+}
+
+# --- env and cwd ---
+
+@test "env merges, null removes, and a run's own env is for that run alone" {
+	new_session '{"env": {"A": "1", "B": "2"}}'
+	post "$AT/env" '{"env": {"A": null, "C": "3", "NONE": null}}'
+	expect_status 200
+	expect_json '.env | tojson' '{"B":"2","C":"3"}'
+	post "$AT/run" '{"command": ["sh", "-c", "echo $A-$B-$C-$D"], "env": {"B": "own", "D": "4"}}'
+	expect_json .stdout -own-3-4
+	in_shell 'echo $A-$B-$C-$D'
+	expect_json .stdout -2-3-
+	post "$AT/env" '{"env": {"A=B": "c"}}'
+	expect_status 400
+	expect_json .field 'env["A=B"]'
+	post "$AT/env" '{"env": {"A": "b\u0000"}}'
+	expect_status 400
+	post "$AT/env" '{"env": {"A": "1"}, "evn": {}}'
+	expect_status 400
+	expect_json .field evn
+	post "$AT/env" '{}'
+	expect_status 400
+	expect_json .field env
+	get "$AT"
+	expect_json '.env | tojson' '{"B":"2","C":"3"}'
+}
+
+@test "variables are bounded in number and size, and the error names the bound" {
+	new_session
+	post "$AT/env" "{\"env\": {$(printf '"V%s": "x", ' {1..1023})\"LAST\": \"y\"}}"
+	expect_status 200
+	post "$AT/env" '{"env": {"MORE": "z"}}'
+	expect_status 400
+	[[ $(json .error) =~ 1024 ]]
+	post "$AT/env" '{"env": {"V1": null, "MORE": "z"}}'
+	expect_status 200
+	new_session
+	post "$AT/env" "{\"env\": {\"A\": \"$(printf 'x%.0s' {1..200000})\"}}"
+	expect_status 200
+	post "$AT/env" "{\"env\": {\"B\": \"$(printf 'x%.0s' {1..70000})\"}}"
+	expect_status 400
+	[[ $(json .error) =~ 262144 ]]
+	# A variable that no exec takes is said so, and hangs nothing.
+	post "$AT/run" "$(run_json true)"
+	expect_status 200
+	expect_json .status exec_failed
+}
+
+@test "cwd must be a directory that can be entered; the run's own is for that run alone" {
+	new_session
+	in_shell 'mkdir -p /home/user/a; echo > /home/user/f; mkdir -m 0 /home/user/no; ln -s a /home/user/l'
+	local cwd
+	for cwd in /home/user/f /none /home/user/no '' tmp; do
+		post "$AT/cwd" "{\"cwd\": \"$cwd\"}"
+		expect "$status_code" 400 "the status of $cwd"
+		expect_json .field cwd
+	done
+	post "$AT/cwd" '{"cwd": "/home/user/l"}'
+	expect_status 200
+	expect_json .cwd /home/user/l
+	in_session pwd -P
+	expect_json .stdout /home/user/a
+	post "$AT/run" '{"command": ["pwd"], "cwd": "/tmp"}'
+	expect_json .stdout /tmp
+	in_shell 'rm -r /home/user/a'
+	post "$AT/run" '{"command": ["true"]}'
+	expect_status 400
+	expect_json .field cwd
+	post "$AT/cwd" '{"cwd": "/"}'
+	in_session true
+}
+
+# --- runs ---
+
+@test "runs of a session overlap, see the same files, and have processes of their own" {
+	local client
+	new_session
+	curl -s -H 'Content-Type: application/json' \
+		-d '{"command": ["sh", "-c", "echo 1 > /tmp/a; while [ ! -e /tmp/b ]; do sleep 0.05; done; ps -e 2>/dev/null | wc -l; cat /tmp/b"]}' \
+		"$URL$AT/run" >"$BATS_TEST_TMPDIR/first" &
+	client=$!
+	in_shell 'while [ ! -e /tmp/a ]; do sleep 0.05; done; kill -9 -1; true'
+	get "$AT"
+	expect_json .running 1
+	in_shell 'echo from the second > /tmp/b'
+	wait "$client"
+	[[ $(jq -r .stdout "$BATS_TEST_TMPDIR/first") == *'from the second' ]]
+	get "$AT"
+	expect_json .running 0
+}
+
+@test "runs of a session share one loopback, other sessions have theirs" {
+	need python3
+	local client other=$AT
+	new_session
+	other=$AT
+	new_session
+	curl -s -H 'Content-Type: application/json' -d "$(run_json python3 -c '
+import socket
+s = socket.create_server(("127.0.0.1", 4321))
+open("/tmp/up", "w").close()
+c = s.accept()[0]
+print(c.recv(100))')" "$URL$AT/run" >"$BATS_TEST_TMPDIR/server" &
+	client=$!
+	in_shell 'while [ ! -e /tmp/up ]; do sleep 0.05; done'
+	post "$other/run" "$(run_json python3 -c 'import socket; socket.create_connection(("127.0.0.1", 4321))')"
+	[[ $(json .stderr) =~ refused ]]
+	in_session python3 -c 'import socket; socket.create_connection(("127.0.0.1", 4321)).send(b"hello")'
+	wait "$client"
+	expect "$(jq -r .stdout "$BATS_TEST_TMPDIR/server")" "b'hello'"
+}
+
+@test "deleting a session cancels its runs, and frees its memory" {
+	local client
+	new_session
+	in_shell 'head -c 5000000 /dev/zero > /tmp/a'
+	curl -s -H 'Content-Type: application/json' -d '{"command": ["sh", "-c", "echo begun; sleep 50"]}' \
+		"$URL$AT/run" >"$BATS_TEST_TMPDIR/canceled" &
+	client=$!
+	running() { get "$AT" && [[ $(json .running) == 1 ]]; }
+	try_for 10 running
+	sleep 0.3
+	request DELETE "$AT"
+	expect_status 204
+	wait "$client"
+	body=$(<"$BATS_TEST_TMPDIR/canceled")
+	expect_json .status canceled
+	expect_json .stdout begun
+	get "$AT"
+	expect_status 404
+}
+
+@test "a client that goes away leaves its session as it was, with no run in it" {
+	new_session
+	curl -s --max-time 0.5 -H 'Content-Type: application/json' -d '{"command": ["sleep", "50"]}' "$URL$AT/run" || :
+	idle() { get "$AT" && [[ $(json .running) == 0 ]]; }
+	try_for 10 idle
+	in_session true
+	get "$AT"
+	expect_json .running 0
+}
+
+@test "a session that is deleted between a request's head and its body is 404, also where nobody waits for the answer" {
+	python_client <<-'CODE'
+		def call(method, path, body=b""):
+		    c = connect()
+		    c.sendall((method + " %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+		        "Content-Length: %d\r\n\r\n" % (path, len(body))).encode() + body)
+		    return rest(c)
+		for path, body in (("env", b'{"env": {"B": "c"}}'), ("cwd", b'{"cwd": "/tmp"}'), ("run", b'{"command": ["true"]}')):
+		    for stays in (True, False) * 8:
+		        id = json.loads(call("POST", "/sessions", b'{"env": {"A": "b"}}').split(b"\r\n\r\n")[1])["id"]
+		        c = connect()
+		        c.sendall(post("/sessions/%s/%s" % (id, path), body)[:-1])
+		        time.sleep(0.02)
+		        check(call("DELETE", "/sessions/" + id).split()[1] == b"204", "deleted")
+		        c.sendall(body[-1:])
+		        if stays:
+		            status, head, text = one(c)
+		            check(status == 404 and json.loads(text)["code"] == "session_not_found", path + ": %d %r" % (status, text))
+		        c.close()
+		    time.sleep(0.1)
+		check(call("GET", "/health").split()[1] == b"200", "health")
+	CODE
+}
+
+# --- how long ---
+
+@test "a session that is used in time does not end" {
+	new_session '{"ttl": 2}'
+	local i
+	for i in 1 2 3 4 5; do
+		sleep 0.9
+		in_session true
+	done
+}
+
+@test "a session ends when it has been idle for its ttl, and a running command keeps it" {
+	local short long client
+	new_session '{"ttl": 2}' && short=$AT
+	new_session '{"ttl": 2}' && long=$AT
+	curl -s -H 'Content-Type: application/json' -d '{"command": ["sh", "-c", "sleep 5; echo whole"]}' \
+		"$URL$long/run" >"$BATS_TEST_TMPDIR/whole" &
+	client=$!
+	sleep 1
+	get "$short"
+	expect_status 200
+	sleep 1.4
+	get "$short"
+	expect_status 200
+	gone() { [[ $(curl -s "$URL/sessions" | jq "map(select(.id == \"${1#/sessions/}\")) | length") == 0 ]]; }
+	sleep 1
+	get "$long"
+	expect_status 200
+	expect_json .idle_secs 0
+	try_for 8 gone "$short"
+	wait "$client"
+	expect "$(jq -r .stdout "$BATS_TEST_TMPDIR/whole")" whole
+	get "$long"
+	expect_status 200
+	sleep 2.5
+	get "$long"
+	expect_status 404
+}
+
+@test "above --max-sessions it is 429 with Retry-After, until one is deleted" {
+	start_server --log none --max-sessions 2
 	new_session
 	new_session
 	post /sessions '{}'
 	expect_status 429
 	expect_json .code too_many_sessions
-	request DELETE "/sessions/$id"
-	new_session
-}
-
-@test "real work: a repository is cloned, committed to and read in three runs" {
-	need git
-	new_session '{"cwd": "/home/user", "limits": {"time": 20000, "nofile": 256}}'
-	run_in "$id" /bin/sh -c 'git init -q up && cd up && git config user.email a@b && git config user.name n && echo 1 >f && git add f && git commit -qm one && git clone -q . ../down'
-	expect_json .exit_code 0
-	run_in "$id" /bin/sh -c 'cd down && git config user.email a@b && git config user.name n && echo 2 >f && git commit -qam two'
-	expect_json .exit_code 0
-	run_in "$id" /bin/sh -c 'cd down && git log --format=%s'
-	expect "$(json .stdout)" $'two\none'
-}
-
-@test "real work: a tarball goes up, is built, and its result runs and comes down" {
-	need cc
-	need tar
-	mkdir "$BATS_TEST_TMPDIR/project"
-	printf '#include <stdio.h>\nint main(void) { puts("built"); return 0; }\n' >"$BATS_TEST_TMPDIR/project/main.c"
-	printf 'prog: main.c\n\tcc -o prog main.c\n' >"$BATS_TEST_TMPDIR/project/Makefile"
-	tar -C "$BATS_TEST_TMPDIR" -czf "$BATS_TEST_TMPDIR/p.tgz" project
-	new_session '{"cwd": "/home/user", "limits": {"time": 30000, "nofile": 256}}'
-	request PUT "/sessions/$id/files/home/user/p.tgz" --data-binary "@$BATS_TEST_TMPDIR/p.tgz"
-	expect_status 201
-	run_in "$id" /bin/sh -c 'tar xzf p.tgz && cd project && make >/dev/null'
-	expect_json .exit_code 0
-	run_in "$id" ./project/prog
-	expect_json .stdout built
-	curl -s "$URL/sessions/$id/files/home/user/p.tgz" | cmp - "$BATS_TEST_TMPDIR/p.tgz"
-}
-
-# Kills every process of the server at once, as a crash of the machine's mind would, and starts another on its state.
-crash() {
-	local directory=$SERVER_DIR
-	kill -KILL "$SERVER_PID"
-	sleep 1
-	"$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" --log none </dev/null >/dev/null \
-		2>"$directory/log2" 3>&- 4>&- &
-	SERVER_PID=$!
-	echo "$SERVER_PID" >"$directory/pid"
-	rm -f "$directory/status"
-	try_for 20 grep -q '^opensandbox: listening on http://' "$directory/log2"
-	URL=$(sed -n 's|^opensandbox: listening on \(http://127[^ ]*\)$|\1|p' "$directory/log2" | head -n 1)
-}
-
-@test "after kill -9 sessions are there again with files, env and cwd, and a deleted one is not" {
-	start_server --log none
-	new_session '{"env": {"A": "1"}, "cwd": "/home/user"}'
-	local kept=$id
-	request PUT "/sessions/$kept/files/home/user/f" --data-binary content
-	post "/sessions/$kept/env" '{"env": {"B": "2"}}'
-	new_session
-	request DELETE "/sessions/$id"
+	[[ $head =~ Retry-After:\ [0-9] ]]
+	request DELETE "$AT"
 	expect_status 204
-	for _ in 1 2 3; do
-		crash
-		run_in "$kept" /bin/sh -c 'echo "$A$B"; pwd; cat f'
-		expect "$(json .stdout)" $'12\n/home/user\ncontent'
-		get "/sessions/$id"
-		expect_status 404
-		get /sessions
-		expect_json length 1
-	done
-	kill -TERM "$SERVER_PID"
-	wait "$SERVER_PID"
-	expect "$(count_files "$STATE_DIR" 2>/dev/null || find "$STATE_DIR" -mindepth 1 | wc -l)" 0 'files left'
+	new_session
+	get /version
+	expect_json '[.sessions.max, .sessions.count] | tojson' '[2,2]'
+	stop_server
 }
 
-@test "a second server on the same state directory is refused, and says why" {
+# --- files ---
+
+@test "PUT makes and replaces a file, GET gives it back byte for byte, DELETE removes it" {
+	local bytes=$BATS_TEST_TMPDIR/bytes
+	new_session
+	head -c 3000000 /dev/urandom >"$bytes"
+	put /a/b/c.bin "$bytes"
+	expect_status 201
+	get "$AT/files/a/b/c.bin"
+	expect_status 200
+	reply_is "$bytes"
+	[[ $head =~ Content-Length:\ 3000000 ]]
+	[[ $head =~ Content-Type:\ application/octet-stream ]]
+	head -c 10 /dev/urandom >"$bytes"
+	put /a/b/c.bin "$bytes"
+	expect_status 204
+	get "$AT/files/a/b/c.bin"
+	reply_is "$bytes"
+	put /chunked "$bytes" -H 'Transfer-Encoding: chunked'
+	expect_status 201
+	get "$AT/files/chunked"
+	reply_is "$bytes"
+	: >"$bytes"
+	put /empty "$bytes"
+	expect_status 201
+	get "$AT/files/empty"
+	expect_status 200
+	reply_is "$bytes"
+	request DELETE "$AT/files/a/b/c.bin"
+	expect_status 204
+	get "$AT/files/a/b/c.bin"
+	expect_status 404
+	expect_json .code file_not_found
+	request DELETE "$AT/files/a"
+	expect_status 204
+	request DELETE "$AT/files/a"
+	expect_status 404
+	in_shell 'test ! -e /a && test -e /chunked'
+}
+
+@test "a file's mode is what the upload said, and the file is the user's" {
+	new_session
+	request PUT "$AT/files/go?mode=0755" --data-binary $'#!/bin/sh\nid -u'
+	expect_status 201
+	put_text /plain text
+	in_shell 'stat -c "%a %u" /go /plain; /go; echo more >> /plain'
+	expect_json .stdout $'755 1000\n644 1000\n1000'
+	request PUT "$AT/files/go?mode=0700" --data-binary x
+	expect_status 204
+	request HEAD "$AT/files/go"
+	[[ $head =~ X-File-Mode:\ 0700 ]]
+	local query
+	for query in mode= mode=9 mode=4755 mode=07777 mode=0755\&x=1 x=1 mode=-1; do
+		request PUT "$AT/files/x?$query" --data-binary x
+		expect "$status_code" 400 "the status of $query"
+	done
+	get "$AT/files/x"
+	expect_status 404
+}
+
+@test "a program that was uploaded can be executed at once" {
+	new_session
+	local i
+	cp "$(type -P true)" "$BATS_TEST_TMPDIR/true"
+	for i in {1..15}; do
+		put /tmp/prog?mode=0755 "$BATS_TEST_TMPDIR/true"
+		in_session /tmp/prog
+	done
+}
+
+@test "HEAD tells a file's size, Range gives a part of it" {
+	new_session
+	put_text /f 0123456789
+	request HEAD "$AT/files/f"
+	expect_status 200
+	[[ $head =~ Content-Length:\ 10 ]]
+	[[ $head =~ Last-Modified:\ [A-Z] ]]
+	[[ $head =~ Accept-Ranges:\ bytes ]]
+	local range expected
+	while read -r range expected; do
+		get "$AT/files/f" -H "Range: bytes=$range"
+		expect "$status_code $body" "206 $expected" "bytes=$range"
+		[[ $head =~ Content-Range:\ bytes\ [0-9]+-[0-9]+/10$'\n' ]]
+	done <<-'END'
+		2-4 234
+		0-0 0
+		5- 56789
+		0- 0123456789
+		9-100 9
+		-3 789
+		-100 0123456789
+		3-9223372036854775806 3456789
+	END
+	for range in 10- 10-20 -0 99999999999-; do
+		get "$AT/files/f" -H "Range: bytes=$range"
+		expect "$status_code" 416 "the status of $range"
+		[[ $head =~ Content-Range:\ bytes\ \*/10 ]]
+	done
+	for range in 4-2 x-y 1-2,3-4 - 1--2; do
+		get "$AT/files/f" -H "Range: bytes=$range"
+		expect "$status_code $body" '200 0123456789' "bytes=$range"
+	done
+	request HEAD "$AT/files/none"
+	expect_status 404
+	put_text /e ''
+	get "$AT/files/e" -H 'Range: bytes=0-'
+	expect_status 416
+}
+
+@test "a directory is listed whatever the names in it are, and each can be asked for again" {
+	need python3
+	new_session
+	in_session python3 -c 'import os
+os.mkdir("/d"); os.chdir(b"/d")
+for name in (b"plain", b"new\nline", b"quo\"te\\", b"\xff\xfe", b"h\xc3\xa9", b"%41", b"a b?c#d", b"\x01\x7f", b"-rf", b"<script>", b"\xe2\x80\xa8", b"x" * 255):
+    open(name, "wb").write(name)
+os.mkdir("sub"); os.symlink("/etc/passwd", "link"); os.mkfifo("fifo")'
+	get "$AT/files/d"
+	expect_status 200
+	[[ $head =~ Content-Type:\ application/json ]]
+	expect "$(json '.entries | length')" 15
+	expect "$(json '.entries | map(keys_unsorted - ["escaped"] | join(" ")) | unique | join("|")')" 'name type size mode modified_at'
+	expect "$(json '.entries | map(select(.type != "file") | .type) | sort | join(" ")')" 'directory fifo link'
+	expect "$(json '.entries | map(select(.escaped) | .name) | join(" ")')" '%FF%FE'
+	local name
+	jq -r '.entries[] | select(.type == "file") | if .escaped then .name else .name | @uri end' <<<"$body" >"$BATS_TEST_TMPDIR/names"
+	expect "$(wc -l <"$BATS_TEST_TMPDIR/names")" 12
+	while read -r name; do
+		get "$AT/files/d/$name"
+		expect "$status_code" 200 "the status of $name"
+		expect "$(od -v -An -tx1 <"$BATS_TEST_TMPDIR/reply" | tr -d ' \n')" \
+			"$(python3 -c 'import sys, urllib.parse; print(urllib.parse.unquote_to_bytes(sys.argv[1]).hex())' "$name")"
+		request DELETE "$AT/files/d/$name"
+		expect_status 204
+	done <"$BATS_TEST_TMPDIR/names"
+	get "$AT/files/d/"
+	expect "$(json '.entries | map(.name) | sort | join(" ")')" 'fifo link sub'
+	get "$AT/files/"
+	expect_status 200
+	expect "$(json '.entries | map(select(.name == "d")) | length')" 1
+}
+
+@test "a path that names another place than it shows is 400 or 404" {
+	new_session
+	local path
+	for path in /../../etc/passwd /tmp/../../../etc/shadow /%2e%2e/%2e%2e/etc/passwd /a%00b /. /tmp/. /%2e /%zz /%; do
+		for method in GET PUT DELETE; do
+			request "$method" "$AT/files$path" --data-binary x
+			expect "$status_code" 400 "the status of $method $path"
+		done
+	done
+	request GET "$AT/files$(printf '/a%.0s' {1..2100})"
+	[[ $status_code == 4* ]]
+	request PUT "$AT/files/$(printf 'a%.0s' {1..300})" --data-binary x
+	[[ $status_code == 4* ]]
+	# Two slashes are one, as everywhere.
+	put_text //tmp//x y
+	expect_status 201
+	expect_file /tmp/x y
+}
+
+@test "what cannot be written says why: a directory, a read-only place, a full disk" {
+	new_session '{"disk": 1000}'
+	request PUT "$AT/files/tmp" --data-binary x
+	expect_status 400
+	request PUT "$AT/files/tmp/" --data-binary x
+	expect_status 400
+	request PUT "$AT/files/usr/bin/x" --data-binary x
+	expect_status 403
+	request PUT "$AT/files/etc/passwd" --data-binary x
+	expect_status 403
+	request PUT "$AT/files/proc/sys/kernel/core_pattern" --data-binary x
+	[[ $status_code == 403 || $status_code == 404 || $status_code == 400 ]]
+	request DELETE "$AT/files/usr/bin"
+	expect_status 403
+	request DELETE "$AT/files/"
+	[[ $status_code == 403 || $status_code == 400 ]]
+	put_text /keep kept
+	head -c 3000000 /dev/zero >"$BATS_TEST_TMPDIR/big"
+	put /keep "$BATS_TEST_TMPDIR/big"
+	expect_status 507
+	expect_json .code disk_full
+	put /keep "$BATS_TEST_TMPDIR/big" -H 'Transfer-Encoding: chunked'
+	expect_status 507
+	expect_file /keep kept
+	get "$AT"
+	expect_json '.disk_used < 100' true
+	request PUT "$AT/files/x" -H 'Content-Length:' -H 'Transfer-Encoding:'
+	expect_status 411
+}
+
+@test "an upload that breaks off leaves the old file, also where its length was not said" {
+	new_session
+	put_text /f old
+	python_client "$AT" <<-'CODE'
+		for head in (b"Content-Length: 1000000\r\n\r\n" + b"x" * 5000, b"Transfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" + b"x" * 4096 + b"\r\n",
+		    b"Transfer-Encoding: chunked\r\n\r\n1000\r\n" + b"x" * 4096 + b"\r\nnonsense\r\n",
+		    b"Transfer-Encoding: chunked\r\n\r\n1000\r\n" + b"x" * 4096 + b"\r\n5\r\nab"):
+		    for i in range(5):
+		        c = connect()
+		        c.sendall(("PUT %s/files/f HTTP/1.1\r\nHost: localhost\r\n" % sys.argv[2]).encode() + head)
+		        time.sleep(0.1)
+		        if i % 2:
+		            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+		        c.close()
+	CODE
+	quiet() { get "$AT" && [[ $(json .running) == 0 ]]; }
+	try_for 10 quiet
+	expect_file /f old
+	in_shell 'ls -A / | grep -i upload || true'
+	expect_json .stdout ''
+}
+
+@test "a reader sees the old file or the new one, never half of one" {
+	new_session
+	head -c 500000 /dev/zero | tr '\0' a >"$BATS_TEST_TMPDIR/a"
+	head -c 400000 /dev/zero | tr '\0' b >"$BATS_TEST_TMPDIR/b"
+	put /f "$BATS_TEST_TMPDIR/a"
+	local writer i
+	(for i in {1..15}; do
+		put /f "$BATS_TEST_TMPDIR/b"
+		put /f "$BATS_TEST_TMPDIR/a"
+	done >/dev/null 2>&1) &
+	writer=$!
+	in_shell 'i=0; while [ $i -lt 40 ]; do i=$((i+1)); s=$(cat /f | tr -s ab | head -c 5)$(cat /f | wc -c); sum=$(cksum < /f); echo $sum; done | sort -u | wc -l'
+	(($(json .stdout) <= 2))
+	for i in {1..15}; do
+		curl -s "$URL$AT/files/f" -o "$BATS_TEST_TMPDIR/read"
+		cmp -s "$BATS_TEST_TMPDIR/read" "$BATS_TEST_TMPDIR/a" || cmp "$BATS_TEST_TMPDIR/read" "$BATS_TEST_TMPDIR/b"
+	done
+	wait "$writer"
+}
+
+@test "300 MB go up and down through a server that stays below 20 MB" {
+	local front sum
+	new_session '{"disk": 400000}'
+	front=$(front_pid)
+	(
+		while kill -0 "$BASHPID" 2>/dev/null && [[ ! -e $BATS_TEST_TMPDIR/over ]]; do
+			count_kb "$front"
+			sleep 0.2
+		done >"$BATS_TEST_TMPDIR/rss"
+	) &
+	head -c 300000000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null >"$BATS_TEST_TMPDIR/big" ||
+		head -c 300000000 /dev/urandom >"$BATS_TEST_TMPDIR/big"
+	request PUT "$AT/files/big" -T "$BATS_TEST_TMPDIR/big"
+	expect_status 201
+	curl -s "$URL$AT/files/big" | cmp - "$BATS_TEST_TMPDIR/big"
+	sum=$(tail -c 1000 "$BATS_TEST_TMPDIR/big" | cksum)
+	expect "$(curl -s "$URL$AT/files/big" -H 'Range: bytes=-1000' | cksum)" "$sum"
+	touch "$BATS_TEST_TMPDIR/over"
+	wait
+	rm -f "$BATS_TEST_TMPDIR/big"
+	(($(sort -n "$BATS_TEST_TMPDIR/rss" | tail -n 1) < 20000)) || { sort -n "$BATS_TEST_TMPDIR/rss" | tail -n 1; false; }
+	request DELETE "$AT"
+}
+
+@test "a file that grows or shrinks while it is sent is bounded, and its framing holds" {
+	new_session
+	in_shell 'head -c 9000000 /dev/zero > /f'
+	python_client "$AT" <<-'CODE'
+		path = sys.argv[2]
+		def get():
+		    c = socket.socket()
+		    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+		    c.settimeout(30)
+		    c.connect(("127.0.0.1", port))
+		    c.sendall(("GET %s/files/f HTTP/1.1\r\nHost: localhost\r\n\r\n" % path).encode())
+		    head = b""
+		    while b"\r\n\r\n" not in head:
+		        head += c.recv(1)
+		    check(b"Content-Length: 9000000\r\n" in head, "head: %r" % head)
+		    return c
+		def change(shell):
+		    c = connect()
+		    c.sendall(post(path + "/run", {"command": ["sh", "-c", shell]}))
+		    check(json.loads(one(c)[2])["exit_code"] == 0, shell)
+		c = get()
+		change("head -c 100000 /dev/zero >> /f")
+		got = 0
+		while got < 9000000:
+		    n = len(c.recv(65536))
+		    check(n, "closed after %d" % got)
+		    got += n
+		check(got == 9000000, "grown: %d" % got)
+		c.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		check(one(c)[0] == 200, "the connection goes on")
+		change("head -c 9000000 /dev/zero > /f")
+		c = get()
+		change(": > /f")
+		check(len(rest(c)) < 9000000, "shrunk: cut, and closed")
+	CODE
+}
+
+# --- what a payload plants ---
+
+@test "a link leads nowhere but within the session, for every route" {
+	new_session
+	in_shell 'ln -s /etc/passwd /abs; ln -s ../../../../../../etc/hostname /rel; ln -s / /root_; ln -s /proc/1/root /proc1;
+		ln -s /proc/self/cwd /self; ln -s loop /loop; mkdir /real; echo in > /real/f; ln -s real /mid; ln -s /real/new /dangling; ln -s /nowhere/at/all /far'
+	get "$AT/files/abs"
+	expect_status 200
+	[[ $body != "$(</etc/passwd)" ]]
+	[[ $body == *1000:1000* ]]
+	request PUT "$AT/files/abs" --data-binary x
+	expect_status 403
+	request PUT "$AT/files/rel" --data-binary x
+	[[ $status_code == 403 || $status_code == 201 || $status_code == 204 ]]
+	local marker=/tmp/opensandbox-marker-$$-$RANDOM
+	request PUT "$AT/files/root_$marker" --data-binary x
+	expect_status 201
+	[[ ! -e $marker ]]
+	in_shell "test -e $marker"
+	request PUT "$AT/files/proc1/tmp/m" --data-binary x
+	[[ $status_code == 4* ]]
+	get "$AT/files/proc1/etc/shadow"
+	[[ $status_code == 4* ]]
+	get "$AT/files/loop"
+	[[ $status_code == 4* ]]
+	expect_file /mid/f in
+	put_text /dangling made
+	expect_status 201
+	expect_file /real/new made
+	post "$AT/cwd" '{"cwd": "/mid"}'
+	expect_status 200
+	post "$AT/cwd" '{"cwd": "/proc1/root"}'
+	expect_status 400
+	post "$AT/cwd" '{"cwd": "/"}'
+	expect_status 200
+	request DELETE "$AT/files/mid"
+	expect_status 204
+	expect_file /real/f in
+	request DELETE "$AT/files/abs"
+	expect_status 204
+	post "$AT/run" '{"command": ["true"], "copy_out": ["/root_/etc/shadow", "/proc1/etc/shadow", "/rel", "/real/f"]}'
+	expect_json '[.files["/root_/etc/shadow"], .files["/proc1/etc/shadow"], .files["/real/f"].content] | tojson' '[null,null,"in\n"]'
+	post "$AT/run" '{"command": ["true"], "files": {"/proc1/tmp/x": "a"}}'
+	expect_status 400
+	[[ -s /etc/hostname || ! -e /etc/hostname ]]
+}
+
+@test "the places where a session's parts are mounted, replaced by links, lead nothing outside" {
+	new_session
+	local name before after
+	before=$(find /tmp -maxdepth 1 -name 'opensandbox-planted*' | wc -l)
+	in_shell 'cd /; for d in usr etc proc dev bin lib sbin lib64 sys run opt root; do rm -rf $d 2>/dev/null; mv $d $d.old 2>/dev/null; ln -s /tmp/opensandbox-planted-$d $d 2>/dev/null; done; ls -la / >&2; true'
+	post "$AT/run" "$(run_json /bin/sh -c 'id -u; ls /')"
+	[[ $status_code == 200 || $status_code == 500 || $status_code == 400 ]]
+	after=$(find /tmp -maxdepth 1 -name 'opensandbox-planted*' | wc -l)
+	expect "$after" "$before" 'what was made on the host'
+	request DELETE "$AT"
+	expect_status 204
+	[[ -x /usr/bin/env && -e /etc/passwd ]]
+}
+
+@test "links swapped while routes use them lead nowhere outside" {
+	need python3
+	local client marker=/tmp/opensandbox-swapped-$$-$RANDOM
+	new_session
+	mkdir "$marker"
+	chmod 777 "$marker"
+	echo secret >"$marker/f"
+	in_shell 'mkdir /a /b; echo in > /b/f'
+	curl -s -H 'Content-Type: application/json' -d "$(run_json python3 -c "
+import os, time
+end = time.time() + 8
+n = 0
+while time.time() < end:
+    os.symlink('$marker', '/n'); os.rename('/n', '/s')
+    os.symlink('/b', '/n'); os.rename('/n', '/s')
+    n += 2
+print(n)" | jq -c '.time = 60000')" "$URL$AT/run" >"$BATS_TEST_TMPDIR/swapped" &
+	client=$!
+	local end=$((SECONDS + 7))
+	while ((SECONDS < end)); do
+		get "$AT/files/s/f"
+		[[ $body != secret ]]
+		request PUT "$AT/files/s/g" --data-binary x
+		request DELETE "$AT/files/s/f"
+		request PUT "$AT/files/s/f" --data-binary in
+		post "$AT/cwd" '{"cwd": "/s"}'
+	done
+	wait "$client"
+	(($(jq -r .stdout "$BATS_TEST_TMPDIR/swapped") > 1000))
+	expect "$(ls -A "$marker")" f
+	expect "$(<"$marker/f")" secret
+	rm -rf "$marker"
+}
+
+@test "a FIFO, a socket or a device where a file is expected hangs nothing" {
+	need python3
+	new_session
+	in_session python3 -c 'import os, socket
+os.mkfifo("/fifo"); os.mkfifo("/wfifo"); socket.socket(socket.AF_UNIX).bind("/sock")'
+	local path
+	for path in fifo sock dev/null dev/zero dev/tty; do
+		request GET "$AT/files/$path" --max-time 10
+		expect "$status_code" 400 "the status of GET $path"
+		request HEAD "$AT/files/$path" --max-time 10
+		expect "$status_code" 400 "the status of HEAD $path"
+		request PUT "$AT/files/$path" --data-binary x --max-time 10
+		[[ $status_code == 400 || $status_code == 403 ]]
+	done
+	post "$AT/run" '{"command": ["true"], "files": {"/fifo": "a"}}' --max-time 10
+	expect_status 400
+	post "$AT/run" '{"command": ["true"], "copy_out": ["/fifo", "/dev/zero", "/sock"]}' --max-time 10
+	expect_json '.files | map_values(. == null) | tojson' '{"/fifo":true,"/dev/zero":true,"/sock":true}'
+	request DELETE "$AT/files/fifo"
+	expect_status 204
+	request DELETE "$AT/files/sock"
+	expect_status 204
+}
+
+@test "directories of mode 000 and trees of 10^4 levels are deleted, the session too" {
+	need python3
+	new_session
+	in_session python3 -c 'import os
+os.mkdir("/deep"); os.chdir("/deep")
+for i in range(10000):
+    os.mkdir("d"); os.chdir("d")
+os.chdir("/"); os.makedirs("/no/a/b"); open("/no/a/b/f", "w").close()
+for d in ("/no/a/b", "/no/a", "/no"): os.chmod(d, 0)'
+	request DELETE "$AT/files/no"
+	expect_status 204
+	request DELETE "$AT/files/deep"
+	expect_status 204
+	in_shell 'test ! -e /no && test ! -e /deep && ls -A / | grep -c opensandbox-delete || true'
+	expect_json .stdout 0
+}
+
+@test "hard links keep their names and modes whatever the routes do" {
+	new_session
+	in_shell 'echo one > /a; chmod 600 /a; ln /a /b'
+	request PUT "$AT/files/a?mode=0777" --data-binary two
+	expect_status 204
+	in_shell 'cat /b; stat -c %a /b'
+	expect_json .stdout $'one\n600'
+	request DELETE "$AT/files/a"
+	expect_file /b one
+}
+
+@test "a delete of 10^5 files lets others be answered meanwhile" {
+	need python3
+	new_session '{"disk": 800000}'
+	post "$AT/run" "$(run_json python3 -c 'import os
+os.mkdir("/many")
+for i in range(100000): os.close(os.open("/many/%d" % i, os.O_CREAT))' | jq -c '.time = 60000')"
+	expect_json .exit_code 0
+	get "$AT/files/many"
+	expect "$(json '.entries | length')" 100000
+	python_client "$AT" <<-'CODE'
+		c = connect()
+		c.sendall(("DELETE %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % sys.argv[2]).encode())
+		d = connect()
+		worst = 0
+		for i in range(100):
+		    begin = time.time()
+		    d.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		    check(one(d)[0] == 200, "health")
+		    worst = max(worst, time.time() - begin)
+		check(worst < 0.5, "the longest answer took %.3f s" % worst)
+	CODE
+	get "$AT"
+	expect_status 404
+}
+
+@test "another session's files and processes cannot be seen" {
+	new_session
+	in_shell 'echo secret > /tmp/mine; chmod 777 /tmp/mine; (sleep 300 &)'
+	local first=$SESSION
+	new_session
+	in_shell 'cat /tmp/mine 2>/dev/null; find / -xdev -name mine 2>/dev/null; ls /proc | grep -c "^[0-9]" >&2; true'
+	expect_json .stdout ''
+	post "$AT/run" "$(run_json cat "/tmp/sandbox-$first/tmp/mine")"
+	expect_json .exit_code 1
+}
+
+# --- real work ---
+
+@test "real work: clone into a session, commit in a second run, log in a third" {
+	need git
+	new_session '{"limits": {"nofile": 256}}'
+	git init -q -b main "$BATS_TEST_TMPDIR/repo"
+	(cd "$BATS_TEST_TMPDIR/repo" && echo hello >file && git add file &&
+		git -c user.name=A -c user.email=a@b commit -q -m first)
+	git -C "$BATS_TEST_TMPDIR/repo" bundle create -q "$BATS_TEST_TMPDIR/bundle" main
+	put /tmp/bundle "$BATS_TEST_TMPDIR/bundle"
+	expect_status 201
+	in_shell 'mkdir /home/user; cd /home/user && git clone -q -b main /tmp/bundle work'
+	post "$AT/cwd" '{"cwd": "/home/user/work"}'
+	post "$AT/env" '{"env": {"GIT_AUTHOR_NAME": "B", "GIT_AUTHOR_EMAIL": "b@c", "GIT_COMMITTER_NAME": "B", "GIT_COMMITTER_EMAIL": "b@c"}}'
+	in_shell 'echo more >> file && git commit -q -a -m second'
+	in_session git log --format=%an:%s
+	expect_json .stdout $'B:second\nA:first'
+	in_shell 'git clone -q . ../again && git -C ../again log --oneline | wc -l'
+	expect_json .stdout 2
+}
+
+@test "real work: a python virtual environment without pip is made and used" {
+	new_session '{"limits": {"nofile": 256, "time": 30000}}'
+	post "$AT/run" "$(run_json python3 -c 'import venv')"
+	[[ $(json .exit_code) == 0 ]] || skip 'no python3 with venv inside'
+	in_session python3 -m venv --without-pip /home/env
+	request PUT "$AT/files/home/env/lib/greet.py" --data-binary 'print("no")'
+	in_shell 'd=$(/home/env/bin/python -c "import sysconfig; print(sysconfig.get_path(\"purelib\"))"); echo "text = \"greeting\"" > $d/greet.py'
+	in_session /home/env/bin/python -c 'import greet, sys; print(greet.text, sys.prefix)'
+	expect_json .stdout 'greeting /home/env'
+}
+
+@test "real work: a C project is made in one run and its program runs in the next" {
+	new_session '{"limits": {"nofile": 256, "time": 60000}, "cwd": "/home/p", "files": {
+		"/home/p/Makefile": "prog: a.o b.o\n\t$(CC) -o $@ a.o b.o\n", "/home/p/a.c": "int b(void); int main(void) { return b(); }\n",
+		"/home/p/b.c": "#include <stdio.h>\nint b(void) { puts(\"built\"); return 7; }\n"}}'
+	post "$AT/run" "$(run_json sh -c 'command -v make && command -v cc')"
+	[[ $(json .exit_code) == 0 ]] || skip 'no make and cc inside'
+	in_session make -s
+	post "$AT/run" "$(run_json ./prog)"
+	expect_json .stdout built
+	expect_json .exit_code 7
+}
+
+@test "real work: a tarball goes up, is unpacked and built, and the result comes down byte for byte" {
+	need tar gzip
+	new_session '{"limits": {"nofile": 256}}'
+	mkdir -p "$BATS_TEST_TMPDIR/src/data"
+	head -c 700000 /dev/urandom >"$BATS_TEST_TMPDIR/src/data/a"
+	printf '#!/bin/sh\nset -e\ncat data/a data/a > result\ntar cf - result | gzip -9n > ../result.tar.gz\n' >"$BATS_TEST_TMPDIR/src/build"
+	chmod 755 "$BATS_TEST_TMPDIR/src/build"
+	tar -C "$BATS_TEST_TMPDIR" -czf "$BATS_TEST_TMPDIR/src.tar.gz" src
+	put /home/src.tar.gz "$BATS_TEST_TMPDIR/src.tar.gz"
+	expect_status 201
+	in_shell 'cd /home && tar xzf src.tar.gz && cd src && ./build'
+	curl -s "$URL$AT/files/home/result.tar.gz" | tar -xzOf - result >"$BATS_TEST_TMPDIR/result"
+	cat "$BATS_TEST_TMPDIR/src/data/a" "$BATS_TEST_TMPDIR/src/data/a" | cmp - "$BATS_TEST_TMPDIR/result"
+}
+
+# --- nothing is left ---
+
+@test "sessions made, used and left leave no process, mount, descriptor or uid behind" {
 	start_server --log none
-	run timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR"
-	[[ $status -ne 0 && $status -ne 124 ]]
-	[[ $output =~ "another server is running with the state directory" ]]
+	local front before
+	front=$(front_pid)
+	round() {
+		python_client "$1" <<-'CODE'
+			def work(n):
+			    c = connect()
+			    for i in range(n):
+			        c.sendall(post("/sessions", {"files": {"/a": "b"}, "env": {"A": "b"}}))
+			        status, head, body = one(c)
+			        check(status == 201, "made: %r" % body)
+			        at = "/sessions/" + json.loads(body)["id"]
+			        c.sendall(post(at + "/run", {"command": ["sh", "-c", "cat /a; echo > /c"]}))
+			        check(json.loads(one(c)[2])["stdout"] == "b", "ran")
+			        c.sendall(("DELETE %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % at).encode())
+			        reply = b""
+			        while not reply.endswith(b"\r\n\r\n"):
+			            reply += c.recv(1)
+			        check(reply.split()[1] == b"204", "deleted")
+			threads = [threading.Thread(target=work, args=(int(sys.argv[2]),)) for _ in range(6)]
+			[t.start() for t in threads]
+			[t.join() for t in threads]
+		CODE
+	}
+	round 10
+	round 10
+	counts() {
+		echo "$(count_fds) $(count_fds "$front") $(count_descendants) $(count_zombies) $(count_mounts)" \
+			"$(wc -l <"/proc/$SERVER_PID/mountinfo")"
+	}
+	sleep 0.5
+	before=$(counts)
+	round 25
+	no_more() {
+		local -a was now
+		read -ra was <<<"$before"
+		read -ra now <<<"$(counts)"
+		for i in "${!was[@]}"; do
+			((now[i] <= was[i])) || return 1
+		done
+	}
+	try_for 10 no_more || {
+		echo "descriptors of launcher and server, processes, zombies, mounts of host and launcher: $before, then $(counts)" >&2
+		false
+	}
+	get /version
+	expect_json '[.sessions.count, .runs.running] | tojson' '[0,0]'
+	stop_server
 }

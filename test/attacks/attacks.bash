@@ -93,6 +93,11 @@ refused() {
 	everywhere exited "$@"
 }
 
+# none_works TEXT: no line of what an attack printed says that a call worked.
+none_works() {
+	[[ -n $1 ]] && expect "$(grep ' ok$' <<<"$1")" '' 'what worked'
+}
+
 # answers_in MS: the API answers /health within so many ms.
 answers_in() {
 	local began=${EPOCHREALTIME/[.,]/} took

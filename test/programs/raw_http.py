@@ -521,6 +521,28 @@ def do_queue(port, runs, text):
     return worst > 2000
 
 
+def do_full_queue(port, count):
+    """COUNT runs at once of which the first goes on: those that find no place in the queue are told
+    so at once, and when to come again."""
+    clients, refused, after = [], 0, 0
+    for _ in range(int(count)):
+        s = connect(port)
+        s.sendall(request(b"POST", b"/run", b'{"command": ["sleep", "60"], "wall_time": 70000}'))
+        clients.append(s)
+    time.sleep(1)
+    worst = max(health_ms(port) for _ in range(10))
+    for s in clients:
+        poll = select.poll()
+        poll.register(s, select.POLLIN)
+        if poll.poll(0):
+            got = Reader(s).reply()
+            refused += got[0] == 503
+            after += got[0] == 503 and int(got[1].get(b"retry-after", 0)) > 0
+        s.close()
+    print("refused %d, with Retry-After %d, /health took at most %.1f ms" % (refused, after, worst))
+    return not refused or refused != after or worst > 1000
+
+
 def do_unix(path, text):
     """A GET over a unix socket: status and body."""
     s = socket.socket(socket.AF_UNIX)

@@ -409,6 +409,18 @@ do_open(long most, long unused)
 	return 0;
 }
 
+/* Which descriptors are open, as a shell cannot tell of itself. */
+static int
+do_descriptors(long unused, long unused2)
+{
+	(void)unused;
+	(void)unused2;
+	for (int fd = 0; fd < 65536; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			printf("%d ", fd);
+	return 0;
+}
+
 /* --- the call --------------------------------------------------------------------------------------- */
 
 static const struct work {
@@ -422,6 +434,7 @@ static const struct work {
 	{ "nice", do_nice }, { "deaf", do_deaf },
 	{ "fork-bomb", do_fork_bomb }, { "forks", do_forks }, { "thread-bomb", do_thread_bomb },
 	{ "fill", do_fill }, { "inodes", do_inodes }, { "file", do_file }, { "open", do_open },
+	{ "descriptors", do_descriptors },
 };
 
 int

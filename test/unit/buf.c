@@ -8,6 +8,8 @@ static void *test_realloc(void *old, size_t size);
 #define malloc test_malloc
 #define realloc test_realloc
 #include "../../buf.c"
+
+#include <fcntl.h>
 #undef malloc
 #undef realloc
 
@@ -537,6 +539,55 @@ TEST("valid text is told from invalid whatever stands around it")
 		}
 	CHECK(utf8_valid((struct str){ NULL, 0 }));
 	CHECK(utf8_valid(STR("\0")));
+}
+
+TEST("a number is taken from what the kernel writes, and never wraps round")
+{
+	const char *text = "  12 0345\n-6 18446744073709551615 18446744073709551616 99999999999999999999";
+
+	CHECK(text_number(&text) == 12);
+	CHECK(text_number(&text) == 345);
+	CHECK_INT(*text, '\n');
+	CHECK(text_number(&text) == 0);
+	CHECK_INT(*text, '\n');
+	text++;
+	CHECK(text_number(&text) == 0);
+	CHECK_INT(*text++, '-');
+	CHECK(text_number(&text) == 6);
+	CHECK(text_number(&text) == UINT64_MAX);
+	CHECK(text_number(&text) == UINT64_MAX);
+	CHECK(text_number(&text) == UINT64_MAX);
+	CHECK_INT(*text, '\0');
+	CHECK(text_number(&text) == 0);
+}
+
+TEST("all that a descriptor gives is read, up to the maximum, and ends with NUL")
+{
+	char block[5000];
+	struct buf buf;
+	int ends[2];
+
+	memset(block, 'x', sizeof(block));
+	CHECK_INT(pipe(ends), 0);
+	CHECK_INT(write(ends[1], block, sizeof(block)), sizeof(block));
+	close(ends[1]);
+	buf_init(&buf, 1 << 20);
+	buf_puts(&buf, "before ");
+	CHECK_INT(buf_read(&buf, ends[0]), 0);
+	CHECK_INT(buf.len, 7 + sizeof(block));
+	CHECK(buf.data && strlen(buf.data) == buf.len && !memcmp(buf.data + 7, block, sizeof(block)));
+	CHECK_INT(buf_read(&buf, ends[0]), 0);
+	CHECK_INT(buf.len, 7 + sizeof(block));
+	close(ends[0]);
+	CHECK_INT(buf_read(&buf, -1), -EBADF);
+	buf_free(&buf);
+
+	int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	buf_init(&buf, 10000);
+	CHECK_INT(buf_read(&buf, zeros), -ENOSPC);
+	CHECK(buf.failed && buf.len <= 10000);
+	buf_free(&buf);
+	close(zeros);
 }
 
 TEST_MAIN()

@@ -1,4 +1,4 @@
-/* needs: cgroup_v1.c cgroup_v2.c */
+/* needs: cgroup_v1.c cgroup_v2.c buf.c */
 /* cgroup.c - limits and figures of real control groups on the machine that the tests run on
  *
  * What a host has no cgroups or no rights for is skipped. Children that enter a group are reaped

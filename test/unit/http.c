@@ -1,4 +1,4 @@
-/* needs: http_parse.c buf.c wait.c */
+/* needs: http_parse.c buf.c wait.c time_text.c */
 /* Tests of the HTTP room over real sockets. Time is what the test says it is: deadlines pass
  * without waiting. */
 #include "../../http.c"

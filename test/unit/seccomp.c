@@ -473,8 +473,9 @@ TEST("each row of the table has a name and numbers of its own")
 {
 	for (size_t i = 0; i < seccomp_calls_count; i++) {
 		const struct seccomp_call *call = &seccomp_calls[i];
+		const char *name = seccomp_names[i];
 
-		CHECK(memchr(call->name, 0, sizeof(call->name)) && call->name[0]);
+		CHECK(memchr(name, 0, SECCOMP_NAME_SIZE) && name[0]);
 		CHECK(call->number[0] >= 0 || call->number[1] >= 0);
 		CHECK(call->often <= 9);
 		for (size_t k = 0; k < 2; k++) {
@@ -483,8 +484,8 @@ TEST("each row of the table has a name and numbers of its own")
 			CHECK(number >= -1 && number <= LAST_KNOWN);
 			if (number < 0)
 				continue;
-			CHECK(strcmp(seccomp_name(expected[k].arch, number), call->name) == 0);
-			CHECK_INT(seccomp_number(expected[k].arch, call->name), number);
+			CHECK(strcmp(seccomp_name(expected[k].arch, number), name) == 0);
+			CHECK_INT(seccomp_number(expected[k].arch, name), number);
 		}
 	}
 }
@@ -713,20 +714,21 @@ TEST("docs/syscalls.md tells of every call that the command is refused, and of n
 	CHECK(page != NULL);
 	for (size_t i = 0; page && i < seccomp_calls_count; i++) {
 		const struct seccomp_call *call = &seccomp_calls[i];
+		const char *name = seccomp_names[i];
 		uint8_t verdict = call->verdict[SECCOMP_COMMAND];
-		const char *refused = find_line(page, "\n## Refused to", '|', call->name, NULL);
-		const char *asks = find_line(page, "\n## Decided by", '|', call->name, NULL);
+		const char *refused = find_line(page, "\n## Refused to", '|', name, NULL);
+		const char *asks = find_line(page, "\n## Decided by", '|', name, NULL);
 		bool by_argument = seccomp_answers[verdict].rules[0].test != RULE_NONE;
 		bool right = verdict == VERDICT_DEFAULT ? !refused && !asks :
 			by_argument ? asks && !refused &&
-			names_values(page, "\n## Decided by", '|', call->name,
+			names_values(page, "\n## Decided by", '|', name,
 				     &seccomp_answers[verdict]) :
 			refused && !asks && words[verdict] && says(refused, words[verdict]);
 
-		if (find_line(page, "\n## Allowed after", '|', call->name, NULL))
+		if (find_line(page, "\n## Allowed after", '|', name, NULL))
 			right &= verdict == VERDICT_DEFAULT;
 		if (!right)
-			printf("# %s\n", call->name);
+			printf("# %s\n", name);
 		CHECK(right);
 	}
 	free(page);
@@ -739,16 +741,17 @@ TEST("docs/syscalls.md lists what pid 1 and the server may do")
 	CHECK(page != NULL);
 	for (size_t i = 0; page && i < seccomp_calls_count; i++) {
 		const struct seccomp_call *call = &seccomp_calls[i];
+		const char *name = seccomp_names[i];
 		uint8_t verdict = call->verdict[SECCOMP_SERVER];
-		bool init = find_line(page, "\n## Pid 1", '-', call->name, NULL) != NULL;
-		bool server = find_line(page, "\n## The server", '-', call->name, NULL) != NULL;
+		bool init = find_line(page, "\n## Pid 1", '-', name, NULL) != NULL;
+		bool server = find_line(page, "\n## The server", '-', name, NULL) != NULL;
 
 		if (init != (call->verdict[SECCOMP_INIT] != VERDICT_DEFAULT) ||
 		    server != (verdict != VERDICT_DEFAULT))
-			printf("# %s\n", call->name);
+			printf("# %s\n", name);
 		CHECK_INT(init, call->verdict[SECCOMP_INIT] != VERDICT_DEFAULT);
 		CHECK_INT(server, verdict != VERDICT_DEFAULT);
-		CHECK(names_values(page, "\n## The server", '-', call->name,
+		CHECK(names_values(page, "\n## The server", '-', name,
 				   &seccomp_answers[verdict]));
 	}
 	free(page);

@@ -470,11 +470,11 @@ attack_inherited(int argc, char **argv)
 	}
 	mode_t mask = umask(0);
 	printf("umask %03o\n", (unsigned)mask);
-	printf("nice %d policy %d personality %lx\n", getpriority(PRIO_PROCESS, 0), sched_getscheduler(0),
+	printf("nice %d policy %ld personality %lx\n", getpriority(PRIO_PROCESS, 0), syscall(SYS_sched_getscheduler, 0),
 	    syscall(SYS_personality, 0xffffffff));
 	printf("session %s group %s\n", getsid(0) == getpid() ? "own" : "inherited",
 	    getpgrp() == getpid() ? "own" : "inherited");
-	say("realtime", sched_setscheduler(0, SCHED_FIFO, &param));
+	say("realtime", syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &param));
 	say("raise nice", setpriority(PRIO_PROCESS, 0, -20));
 	int fd = open("/proc/self/oom_score_adj", O_RDWR);
 	(void)!read(fd, text, sizeof(text) - 1);
@@ -818,11 +818,20 @@ static void
 attack_crash(int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	struct rlimit some = { RLIM_INFINITY, RLIM_INFINITY }, none = { 0, 0 };
+	struct rlimit some = { RLIM_INFINITY, RLIM_INFINITY }, none = { 0, 0 }, now, *low;
 	(void)chdir("/tmp");
 	prctl(PR_SET_DUMPABLE, 1);
-	say("raise core", setrlimit(RLIMIT_CORE, &some));
+	(void)setrlimit(RLIMIT_CORE, &some);
 	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)syscall(SYS_setrlimit, RLIMIT_CORE, &none);
+	/* At an address whose low half is zero, where a filter may see no pointer at all. */
+	low = mmap((void *)0x4200000000, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	*low = none;
+	(void)syscall(SYS_prlimit64, 0, RLIMIT_CORE, low, NULL);
+	(void)syscall(SYS_prlimit64, getpid(), RLIMIT_CORE, &none, NULL);
+	getrlimit(RLIMIT_CORE, &now);
+	printf("core %lu %lu\n", (unsigned long)now.rlim_cur, (unsigned long)now.rlim_max);
+	fflush(stdout);
 	pid_t pid = fork();
 	int status = 0;
 	if (pid == 0)
@@ -1001,8 +1010,8 @@ attack_shared(int argc, char **argv)
 	say("SO_ATTACH_FILTER", setsockopt(fd, SOL_SOCKET, 26, &program, sizeof(program)));
 	say("SO_ATTACH_REUSEPORT_CBPF", setsockopt(fd, SOL_SOCKET, 51, &program, sizeof(program)));
 	say("SO_ATTACH_BPF", setsockopt(fd, SOL_SOCKET, 50, &zero, sizeof(zero)));
-	void *at = mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | 0x40000, -1, 0);
-	say("MAP_HUGETLB", at == MAP_FAILED ? -1 : 0);
+	long at = syscall(SYS_mmap, NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | 0x40000, -1, 0);
+	say("MAP_HUGETLB", at == -1 ? -1 : 0);
 	say("MFD_HUGETLB", syscall(SYS_memfd_create, "huge", 4));
 	say("SHM_HUGETLB", shmget(IPC_PRIVATE, 2 << 20, IPC_CREAT | 04000 | 0600));
 }

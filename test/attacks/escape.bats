@@ -1,0 +1,201 @@
+#!/usr/bin/env bats
+# escape.bats - lines 24 to 45: ways out of a sandbox, and into the kernel
+
+load attacks
+
+setup_file() {
+	export OPENSANDBOX_SECRET=dont-tell-4711
+	start_attacked
+}
+
+setup() {
+	host_state >"$BATS_TEST_TMPDIR/before"
+}
+
+teardown() {
+	host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
+	stop_left
+}
+
+@test "no descriptor and no directory of the host is inherited" {
+	exec 7<"/" 8<"/etc/passwd"
+	refused $'0 plain\n1 plain\n2 plain\ncwd /' -- /attacks/attack fds
+	exec 7<&- 8<&-
+}
+
+@test "a working directory by way of a descriptor is refused" {
+	local path
+	for path in /proc/self/fd/7 /proc/self/fd/3/../../etc /proc/1/cwd /proc/1/root /proc/self/fd/0; do
+		post /run "$(jq -nc --arg cwd "$path" '{command: ["pwd"], cwd: $cwd}')"
+		expect_status 400
+		attempt --cwd "$path" -- pwd
+		[[ $exit_code != 0 && -z $output ]]
+	done
+}
+
+@test "the binary of pid 1 cannot be written, nor run for anything by a script that names it" {
+	local what before
+	before=$(sha256sum <"$OPENSANDBOX")
+	for what in '#!/proc/self/exe --version' '#!/proc/1/exe' '#!/proc/self/exe --run'; do
+		post /run "$(jq -nc --arg text "$what" '{command: ["/tmp/x", "--", "sh", "-c", "echo out; id -u"],
+			files: {"/tmp/x": {content: $text, encoding: "utf-8", mode: "0755"}}}')"
+		expect_status 200
+		[[ $(json .stdout) != *$'\n0\n'* ]]
+	done
+	refused $'/proc/self/exe EACCES\n/proc/1/exe ENOENT' -- /attacks/attack write /proc/self/exe /proc/1/exe
+	expect "$(sha256sum <"$OPENSANDBOX")" "$before" 'the binary'
+}
+
+@test "nothing in /proc that acts on the host can be written" {
+	local names='/proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/overcommit_memory
+		/proc/sys/net/ipv4/ip_forward /proc/sysrq-trigger /proc/self/uid_map /proc/irq/default_smp_affinity
+		/proc/pressure/memory /proc/pressure/cpu /proc/sys/kernel/ns_last_pid /proc/1/oom_score_adj'
+	# shellcheck disable=SC2086 # words on purpose
+	api -- /attacks/attack write $names
+	none_works "$(json .stdout)"
+	# shellcheck disable=SC2086 # words on purpose
+	attempt --no-userns --bind "$ATTACKS:/attacks" -- /attacks/attack write $names
+	none_works "$output"
+	refused '/proc/sys/kernel/ns_last_pid EROFS' -- /attacks/attack write /proc/sys/kernel/ns_last_pid
+}
+
+@test "nothing in /proc that tells the kernel's secrets can be read" {
+	api -- /attacks/attack read /proc/kcore /proc/kmsg /proc/keys /proc/key-users /proc/timer_list \
+		/proc/sched_debug /proc/slabinfo /proc/vmallocinfo /proc/pagetypeinfo
+	none_works "$(json .stdout)"
+	attempt -- sh -c 'grep -v "^0*  *" /proc/kallsyms | head -n 1'
+	expect "$output" ''
+}
+
+@test "there is no /sys, no control group and no socket of the host" {
+	refused "$(printf '%s ENOENT\n' /sys /sys/fs/cgroup /sys/kernel/uevent_helper /var/run/docker.sock \
+		/run/docker.sock /run/systemd/private /run/dbus/system_bus_socket /etc/shadow /root/.ssh)" \
+		-- /attacks/attack open /sys /sys/fs/cgroup /sys/kernel/uevent_helper /var/run/docker.sock \
+		/run/docker.sock /run/systemd/private /run/dbus/system_bus_socket /etc/shadow /root/.ssh
+	attempt -- sh -c 'cut -d: -f3 /proc/self/cgroup | sort -u'
+	expect "$output" /
+}
+
+@test "mount, umount, remount and pivot_root fail, by old names and by new" {
+	refused "$(printf '%s EPERM\n' mount bind remount shared umount umount2 pivot_root
+		printf '%s ENOSYS\n' fsopen open_tree move_mount fspick mount_setattr)" -- /attacks/attack mount
+}
+
+@test "chroot fails, and dot-dot leads no higher than the root" {
+	refused $'chroot EPERM\nfchdir ok\nstill inside' -- /attacks/attack chroot
+}
+
+@test "no device can be made, and no file opened by its handle" {
+	refused "$(printf '%s EPERM\n' block mem kmsg open_by_handle_at)" -- /attacks/attack device
+}
+
+@test "a set-user-ID program of the host gains nothing" {
+	refused "$(printf '%s EPERM\n' setuid setgid setgroups setreuid capset ambient
+		printf 'no_new_privs 1\nuid 1000 1000, groups 0')" -- /attacks/attack gain
+	attempt -- sh -c 'for p in $(ls /usr/bin/su /usr/bin/mount /usr/bin/passwd /usr/bin/newgrp 2>/dev/null); do
+		test -u $p && find / -xdev -quit 2>/dev/null; done; grep -E "^Cap(Prm|Eff|Inh|Bnd|Amb)" /proc/self/status |
+		grep -vc 0000000000000000'
+	expect "$output" 0
+	attempt -- sh -c 'while read -r _ _ _ _ point options _; do case $point in /usr|/bin|/lib*|/sbin|/)
+		case $options in *nosuid*) ;; *) echo "$point $options" ;; esac ;; esac; done </proc/self/mountinfo'
+	expect "$output" ''
+}
+
+@test "no namespace can be made or entered" {
+	local kind expected=
+	for kind in user mount pid net ipc uts cgroup; do
+		expected+="unshare $kind EPERM"$'\n'"clone $kind EPERM"$'\n'
+	done
+	refused "$expected"$'unshare time EPERM\nclone3 ENOSYS\nsetns EPERM' -- /attacks/attack namespace
+}
+
+@test "keyrings, bpf, perf, userfaultfd, io_uring and the like are refused" {
+	refused "$(printf '%s EPERM\n' bpf perf_event_open
+		printf '%s ENOSYS\n' userfaultfd io_uring_setup io_uring_enter add_key request_key keyctl
+		printf '%s EPERM\n' fanotify_init process_vm_readv kcmp
+		printf '%s ENOSYS\n' io_setup memfd_secret
+		printf 'personality EPERM')" -- /attacks/attack kernel
+}
+
+@test "sockets of all families but UNIX, INET, INET6 and NETLINK route are refused, and raw ones" {
+	refused "$(for type in 1 2 3 5; do echo "family 1 type $type opens"; done
+		for type in 1 2; do echo "family 2 type $type opens"; done
+		for type in 1 2; do echo "family 10 type $type opens"; done
+		for type in 2 3; do echo "family 16 type $type opens"; done
+		printf '%s opens\n' 'stream protocol 6' 'datagram protocol 17'
+		printf '%s EPROTONOSUPPORT\n' raw ping 'raw with the high half set'
+		printf '%s EAFNOSUPPORT\n' packet 'packet by inet')" -- /attacks/attack socket
+}
+
+@test "nothing can be typed into a terminal, also with the high half of the command set" {
+	local call expected=
+	for call in TIOCSTI 'TIOCSTI with the high half set' TIOCLINUX 'TIOCLINUX with the high half set' \
+		TIOCCONS TIOCSETD; do
+		expected+="$call EPERM"$'\n'
+	done
+	expected+=$'/dev/tty ENXIO\n/dev/console ENOENT\n/dev/tty0 ENOENT'
+	refused "$expected" -- /attacks/attack terminal
+}
+
+@test "a terminal that --run was given is no controlling terminal inside, and takes no typed input" {
+	need script
+	script -qec "'$OPENSANDBOX' --run --bind '$ATTACKS:/attacks' -- /attacks/attack terminal given" /dev/null \
+		</dev/null >"$BATS_TEST_TMPDIR/typed"
+	tr -d '\r' <"$BATS_TEST_TMPDIR/typed" >"$BATS_TEST_TMPDIR/plain"
+	grep -q '^TIOCSTI EPERM$' "$BATS_TEST_TMPDIR/plain"
+	grep -q '^/dev/tty ENXIO$' "$BATS_TEST_TMPDIR/plain"
+	none_works "$(cat "$BATS_TEST_TMPDIR/plain")"
+}
+
+@test "clock, swap, reboot, kexec, modules, ports and the kernel's log are out of reach" {
+	[[ $(uname -m) = x86_64 ]] || skip 'the list is of x86-64'
+	refused "$(printf '%s EPERM\n' clock_settime settimeofday adjtimex swapon swapoff reboot kexec_load init_module \
+		finit_module delete_module syslog acct sethostname setdomainname quotactl vhangup iopl ioperm modify_ldt)" \
+		-- /attacks/attack machine
+}
+
+@test "the host's loopback, its abstract sockets, the server and the metadata address are out of reach" {
+	local name=opensandbox-test-$$ holder
+	python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen(9); print("up", flush=True); time.sleep(30)' \
+		"$name" >"$BATS_TEST_TMPDIR/holder" 3>&- &
+	holder=$!
+	try_for 10 grep -q up "$BATS_TEST_TMPDIR/holder"
+	refused $'127.0.0.1 ECONNREFUSED\n169.254.169.254 ENETUNREACH\n8.8.8.8 ENETUNREACH' \
+		-- /attacks/attack connect 127.0.0.1 "$PORT" 169.254.169.254 80 8.8.8.8 53
+	refused "@$name ECONNREFUSED" -- /attacks/attack connect_unix "@$name"
+	kill "$holder"
+}
+
+@test "the server's environment, arguments and other processes cannot be read" {
+	attempt -- sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr "\0" "\n"; env'
+	[[ $output != *dont-tell-4711* && $output != *state-dir* ]]
+	api -- sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr "\0" "\n"; env; ls /proc | grep -c "^[0-9]"'
+	[[ $(json .stdout) != *dont-tell-4711* && $(json .stdout) != *"$STATE_DIR"* ]]
+}
+
+@test "what is read-only stays so: by path, by descriptor, by map, by chmod" {
+	local path
+	for path in /usr/bin/env /etc/passwd /etc/resolv.conf; do
+		[[ -e $path ]] || continue
+		attempt -- test -e "$path"
+		[[ $exit_code = 0 ]] || continue
+		attempt --bind "$ATTACKS:/attacks" -- /attacks/attack read_only "$path"
+		none_works "$output"
+		[[ $output == *'open rw E'* ]]
+	done
+	api -- sh -c 'for d in /usr /usr/bin /etc /dev /proc /proc/sys /lib; do touch $d/planted 2>/dev/null && echo "$d"; done'
+	expect_json .stdout ''
+}
+
+@test "a directory bound read-only stays so, however it is approached" {
+	local shown=$BATS_TEST_TMPDIR/shown
+	mkdir -m 777 "$shown"
+	chmod 755 "$BATS_TEST_TMPDIR"
+	echo mine >"$shown/file"
+	chmod 666 "$shown/file"
+	attempt --bind "$shown:/shown" --bind "$ATTACKS:/attacks" -- sh -c '
+		echo x >/shown/file; touch /shown/new; /attacks/attack read_only /shown/file'
+	[[ $output != *' ok'* ]]
+	expect "$(cat "$shown"/*)" mine
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# neighbours.bats - lines 42 and 55: two sandboxes and two sessions on one server, against each other
+
+load attacks
+
+setup_file() {
+	start_attacked
+	OTHER=$(new_session)
+	export OTHER
+}
+
+# meets WHAT EXPECTED: names that a run of SESSION holds, looked for by WHAT (a run elsewhere).
+holder() {
+	post "/sessions/$SESSION/run" "$(body_of '{"wall_time": 20000}' /attacks/attack meet make 3)" >/dev/null
+}
+
+nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix shm ENOENT\nmqueue ENOENT\nfile ENOENT\n'
+
+@test "a sandbox meets another at no name: sockets, ports, memory, queues, files" {
+	holder &
+	sleep 1
+	api -- /attacks/attack meet look
+	expect_json .stdout "$nothing_met"
+	in_session "$OTHER" -- /attacks/attack meet look
+	expect_json .stdout "$nothing_met"
+	attempt --bind "$ATTACKS:/attacks" -- /attacks/attack meet look
+	expect "$output"$'\n' "$nothing_met"
+	wait
+}
+
+@test "the test of names sees what is there: runs of one session share a loopback and files" {
+	in_session "$OTHER" '{"wall_time": 20000}' -- /attacks/attack meet make 3 >/dev/null &
+	sleep 1
+	in_session "$OTHER" -- /attacks/attack meet look
+	expect_match "$(json .stdout)" $'abstract ok\nport ok\n'
+	expect_match "$(json .stdout)" 'file ok'
+	wait
+}
+
+@test "a sandbox sees, signals and traces no process of another" {
+	local expected pids
+	in_session "$SESSION" '{"wall_time": 20000}' -- sleep 4 >/dev/null &
+	sleep 0.7
+	api -- sh -c 'ls /proc | grep "^[0-9]"; ps -e 2>/dev/null | grep -c sleep'
+	[[ $(json .stdout) != *$'\n1\n' ]]
+	# The host's pids of the other, and small ones.
+	pids=$(pgrep -f 'sleep 4' | tr '\n' ' ')
+	# shellcheck disable=SC2086 # words on purpose
+	api -- /attacks/attack signal $pids
+	expected=$(for _ in $pids; do printf '%s ESRCH\n' kill ptrace prlimit getpgid; done)
+	expect "$(json .stdout | grep -v pidfd_open | sed '/^$/d')" "$expected"
+	in_session "$OTHER" -- sh -c 'kill -9 -1; true' || :
+	wait
+	expect_json .status exited
+}
+
+@test "two sandboxes at once have two uids on the host, and pid 1 has one of its own" {
+	local word=attack-uids-$$ uids
+	api '{"wall_time": 20000}' -- sh -c 'sleep 3; :' "$word" >/dev/null &
+	in_session "$SESSION" '{"wall_time": 20000}' -- sh -c 'sleep 3; :' "$word" >/dev/null &
+	in_session "$OTHER" '{"wall_time": 20000}' -- sh -c 'sleep 3; :' "$word" >/dev/null &
+	sleep 1.2
+	uids=$(for file in $(grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null); do
+		pid=${file#/proc/}
+		pid=${pid%%/*}
+		awk '$1 == "Uid:" { print $2 }' "/proc/$pid/status"
+		awk '$1 == "Uid:" { print $2 }' "/proc/$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status")/status"
+	done | sort -u)
+	wait
+	expect "$(wc -l <<<"$uids")" 6 'the uids'
+	expect "$(awk '$1 < 1879048192' <<<"$uids")" '' 'uids that somebody may have'
+}
+
+@test "a session's files are no other's, and are gone with it" {
+	local id
+	in_session "$SESSION" -- sh -c 'echo secret-4712 >/tmp/mine; chmod 777 /tmp/mine; ln /tmp/mine /dev/shm/mine'
+	in_session "$OTHER" -- sh -c 'cat /tmp/mine /dev/shm/mine; find / -name mine 2>/dev/null'
+	expect_json .stdout ''
+	api -- sh -c 'find / -name mine 2>/dev/null'
+	expect_json .stdout ''
+	id=$(new_session '{"disk": 4096}')
+	in_session "$id" -- sh -c 'echo x >/tmp/mine'
+	request DELETE "/sessions/$id"
+	expect_status 204
+	get "/sessions/$id/files/tmp/mine"
+	expect_status 404
+}
+
+@test "a run leaves nothing to the next one, however it hides it" {
+	local i
+	api -- sh -c 'echo hidden >/tmp/left; echo hidden >/dev/shm/left; mkdir /home/user/.left; (sleep 60 &) ; exec 3<>/tmp/left'
+	for i in 1 2 3; do
+		api -- sh -c 'find / -xdev -name "*left*" 2>/dev/null; find /dev/shm/ /dev/mqueue/ -mindepth 1; cat /proc/sysvipc/* | grep -c "^ *[0-9]"'
+		expect_json .stdout $'0\n'
+	done
+}
+
+@test "a message queue that was hidden by going round all ids is not there in the next run" {
+	local i
+	api '{"time": 60000, "wall_time": 100000}' -- /attacks/attack plant
+	expect_json .stdout $'round\n'
+	for i in 1 2 3; do
+		api -- /attacks/attack plant look
+		expect_json .stdout $'queue ENOENT\n'
+	done
+}
+
+@test "two servers take different uids" {
+	local first second
+	first=$(api -- true >/dev/null; curl -s "$URL/version" | jq -r '.. | .why? // empty' 2>/dev/null | grep -o 'from [0-9]*' | head -n 1)
+	start_server --log none
+	second=$(curl -s "$URL/version" | jq -r '.. | .why? // empty' 2>/dev/null | grep -o 'from [0-9]*' | head -n 1)
+	[[ -n $first ]] || skip '/version does not tell the uids'
+	[[ $first != "$second" ]]
+}

@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# resources.bats - lines 1 to 15: what a program uses up, and what the rest of the machine notices of it
+
+load attacks
+
+setup_file() {
+	start_attacked
+}
+
+setup() {
+	processes=$(count_descendants)
+}
+
+teardown() {
+	# Whatever the attack was, its tree is gone and the server still runs others.
+	try_for 10 tree_is_back
+	if [[ -n ${URL:-} ]]; then
+		api -- echo still here
+		expect_json .stdout $'still here\n'
+	fi
+	stop_left
+}
+
+# One sandbox more may be built ahead of need.
+tree_is_back() {
+	(($(count_descendants) <= processes + 2))
+}
+
+by_cgroup() {
+	api -- true
+	[[ $(json .accounting) = cgroup ]] || skip 'no cgroups here: limits are per process'
+}
+
+@test "a fork bomb ends at its time, and the API answers meanwhile" {
+	watch_health
+	api '{"wall_time": 1500, "time": 60000, "procs": 64, "mem": 131072}' -- /attacks/attack fork_bomb
+	expect_match "$(json .status)" '^(wall_time_limit|time_limit|memory_limit)$'
+	expect_between "$(json .wall_time)" 1 4000 'the wall time'
+	health_was 1500
+}
+
+@test "a fork bomb that goes on as other programs ends at its CPU time" {
+	watch_health
+	in_session "$SESSION" '{"time": 800, "procs": 64, "mem": 131072}' -- /attacks/attack fork_bomb exec
+	expect_match "$(json .status)" '^(time_limit|memory_limit)$'
+	expect_between "$(json .wall_time)" 1 5000 'the wall time'
+	health_was 1500
+}
+
+@test "processes and threads have a number that is not passed, and the next is EAGAIN" {
+	local limit='{"procs": 50, "wall_time": 20000}'
+	by_cgroup
+	refused $'EAGAIN\nbounded' "$limit" -- /attacks/attack threads
+	refused $'EAGAIN\nbounded' "$limit" -- /attacks/attack forks
+}
+
+@test "memory by touch, mlock, memfd and unix sockets is counted, and ends as memory_limit" {
+	local way
+	by_cgroup
+	for way in touch mlock memfd unix; do
+		everywhere memory_limit '' '{"mem": 32768, "fsize": 1048576, "nofile": 1024}' -- /attacks/attack eat $way 160
+	done
+	api '{"mem": 32768, "nofile": 4096, "procs": 20}' -- /attacks/attack eat pipes 200
+	[[ $(json .status) = memory_limit || $(json .mem) -le 33000 ]]
+}
+
+# KB of sockets of all namespaces: the kernel has one figure for the host.
+socket_kb() {
+	awk '$1 == "TCP:" { n += $11 } $1 == "UDP:" { n += $5 } END { print n * 4 }' /proc/net/sockstat
+}
+
+@test "memory in TCP and UDP sockets is bounded by the memory limit" {
+	local way before most=0 now run
+	by_cgroup
+	for way in udp tcp; do
+		before=$(socket_kb)
+		post /run "$(body_of '{"mem": 32768, "time": 20000, "wall_time": 20000}' /attacks/attack eat $way 200)" &
+		run=$!
+		while kill -0 "$run" 2>/dev/null; do
+			now=$(($(socket_kb) - before))
+			((now <= most)) || most=$now
+			sleep 0.1
+		done
+		wait "$run"
+		expect_between "$most" 0 100000 "KB in $way sockets"
+	done
+}
+
+@test "a full disk is ENOSPC, wherever it is filled" {
+	refused "$(printf '%s ENOSPC\n' / /tmp /dev/shm /home/user /var/tmp)" \
+		'{"disk": 8192, "fsize": 1048576}' -- /attacks/attack fill / /tmp /dev/shm /home/user /var/tmp ||
+		[[ $(json .stdout) = *ENOSPC* ]]
+	api '{"disk": 8192, "fsize": 1048576}' -- /attacks/attack fill / /tmp /dev/shm
+	expect_json .stdout $'/ ENOSPC\n/tmp ENOSPC\n/dev/shm ENOSPC\n'
+}
+
+@test "no more inodes can be made than the disk has" {
+	refused 'inodes ENOSPC' '{"disk": 8192, "time": 20000}' -- /attacks/attack inodes ||
+		[[ $(json .stdout) = *'inodes ENOSPC'* ]]
+}
+
+@test "a file of 1 TB is EFBIG, sparse or not" {
+	refused "$(printf '%s EFBIG\n' ftruncate fallocate pwrite memfd)" -- /attacks/attack sparse
+}
+
+@test "a flood of both outputs is capped and drained, and the server does not grow" {
+	local before
+	api '{"output": 16}' -- true
+	before=$(count_kb)
+	api '{"output": 16, "time": 20000}' -- sh -c 'head -c 100000000 /dev/zero & head -c 100000000 /dev/zero >&2; wait'
+	expect_json .status exited
+	expect_json .stdout_truncated true
+	expect_json .stderr_truncated true
+	expect_json '.stdout | length' 16384
+	expect_between "$(count_kb)" 0 $((before + 4096)) "the server's memory"
+}
+
+@test "a program that spins on all cores and ignores every signal is stopped at its CPU time" {
+	watch_health
+	api '{"time": 500, "procs": 20}' -- /attacks/attack spin 8
+	expect_json .status time_limit
+	expect_between "$(json .time)" 495 700
+	health_was 1000
+}
+
+@test "a program that sleeps, stops itself or stalls in vfork is stopped at its wall time" {
+	local attack
+	for attack in stop stall; do
+		api '{"wall_time": 400}' -- /attacks/attack $attack
+		expect_json .status wall_time_limit
+		expect_between "$(json .wall_time)" 400 1400
+	done
+	in_session "$SESSION" '{"wall_time": 400}' -- sleep 100
+	expect_json .status wall_time_limit
+}
+
+@test "descriptors are bounded, also those in flight over unix sockets" {
+	refused $'dup EMFILE\nin flight ETOOMANYREFS\nbounded' '{"nofile": 64}' -- /attacks/attack fds_exhaust
+}
+
+@test "the launcher starts sandboxes while others hold as many processes as they may" {
+	local i jobs=()
+	for i in 1 2 3 4; do
+		api '{"procs": 200, "wall_time": 3000}' -- sh -c '/attacks/attack forks >/dev/null; sleep 10' >/dev/null &
+		jobs+=($!)
+	done
+	sleep 1
+	api -- echo on
+	expect_json .stdout $'on\n'
+	answers_in 1500
+	wait "${jobs[@]}"
+}
+
+@test "quotas of a uid are a sandbox's own: inotify and message queues" {
+	local alone
+	api '{"nofile": 2000}' -- /attacks/attack quotas
+	alone=$(json .stdout)
+	expect_match "$alone" $'inotify [1-9][0-9]*\nmqueue [1-9]'
+	api '{"nofile": 2000, "wall_time": 20000}' -- /attacks/attack quotas 4 >/dev/null &
+	sleep 1
+	api '{"nofile": 2000}' -- /attacks/attack quotas
+	expect_json .stdout "$alone"$'\n'
+	wait
+}
+
+@test "a crash leaves no core, and no program of the host is told of it" {
+	# 1 is what the kernel takes for "no core, and no pipe either"; 0 would start a core_pattern's program.
+	refused $'core 1 1\nno core' -- /attacks/attack crash
+}
+
+@test "what the whole host has one of cannot be taken: filters' memory, huge pages" {
+	api -- /attacks/attack shared
+	none_works "$(json .stdout)"
+	expect_match "$(json .stdout)" 'SO_ATTACH_FILTER EPERM'
+	expect_match "$(json .stdout)" 'MAP_HUGETLB EPERM'
+}

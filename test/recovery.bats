@@ -1,0 +1,303 @@
+#!/usr/bin/env bats
+# recovery.bats - what was acknowledged is there after kill -9 of any process of the server; what was not leaves nothing
+
+load helper
+load client
+
+# restart_server [OPTION...]: another server on the state directory of the last one, which has ended.
+restart_server() {
+	server_ended 15
+	rm -f "$SERVER_DIR/status"
+	: >"$SERVER_LOG"
+	(
+		"$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" --log none "$@" \
+			</dev/null >>"$SERVER_DIR/stdout" 2>"$SERVER_LOG" &
+		echo $! >"$SERVER_DIR/pid"
+		wait $!
+		echo $? >"$SERVER_DIR/status"
+	) </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	if ! try_for 20 server_started || [[ -s $SERVER_DIR/status ]]; then
+		echo 'the server did not start again:' >&2
+		cat "$SERVER_LOG" >&2
+		return 1
+	fi
+	SERVER_PID=$(<"$SERVER_DIR/pid")
+	PORT=$(sed -n 's|^opensandbox: listening on http://.*:\([0-9]*\)/\{0,1\}$|\1|p' "$SERVER_LOG" | head -n 1)
+	URL=http://127.0.0.1:$PORT
+}
+
+# Kills the server process, the launcher, or both, and starts again.
+crash() {
+	local front
+	front=$(front_pid)
+	case $1 in
+	server) kill -KILL "$front" ;;
+	launcher) kill -KILL "$SERVER_PID" ;;
+	both) kill -KILL "$SERVER_PID" "$front" ;;
+	esac
+	shift
+	server_ended 15
+	gone() { [[ ! -e /proc/$front ]]; }
+	try_for 15 gone
+	restart_server "$@"
+}
+
+new_session() {
+	post /sessions "${1:-{\}}"
+	expect_status 201
+	SESSION=$(json .session_id)
+	AT=/sessions/$SESSION
+}
+
+# Processes that have a word among their arguments.
+with_word() {
+	local file n=0
+	for file in /proc/[0-9]*/cmdline; do
+		! tr '\0' '\n' <"$file" 2>/dev/null | grep -q -x -F -- "$1" || n=$((n + 1))
+	done
+	echo "$n"
+}
+
+none_with_word() {
+	[[ $(with_word "$1") == 0 ]]
+}
+
+@test "after kill -9 of the server, the launcher, or both, sessions are there again, and what was deleted is not" {
+	local before who kept deleted file
+	before=$(count_all)
+	start_server --log none
+	new_session '{"env": {"A": "1"}, "cwd": "/home", "ttl": 3000, "disk": 54321, "limits": {"nofile": 99}}'
+	kept=$AT
+	request PUT "$kept/files/home/first" --data-binary one
+	expect_status 201
+	for who in server launcher both; do
+		post "$kept/env" "{\"env\": {\"LAST\": \"$who\"}}"
+		expect_status 200
+		request PUT "$kept/files/home/$who" --data-binary "before the end of $who"
+		expect_status 201
+		request PUT "$kept/files/home/gone" --data-binary x
+		request DELETE "$kept/files/home/gone"
+		expect_status 204
+		new_session
+		deleted=$AT
+		request DELETE "$deleted"
+		expect_status 204
+		crash "$who"
+		get /sessions
+		expect_json length 1
+		get "$kept"
+		expect_status 200
+		expect_json '[.env.A, .env.LAST, .cwd, .ttl, .disk, .limits.nofile, .running] | map(tostring) | join(" ")' "1 $who /home 3000 54321 99 0"
+		post "$kept/run" "$(run_json sh -c 'cat first; echo; cat $LAST; ls gone; pwd; ulimit -n; echo $A; touch again; df -k / | tail -n 1 | tr -s " " | cut -d" " -f2')"
+		expect "$(json .stdout)" "one"$'\n'"before the end of $who/home"$'\n99\n1\n54324'
+		get "$deleted"
+		expect_status 404
+	done
+	get "$kept/files/home"
+	expect "$(json '.entries | map(.name) | sort | join(" ")')" 'again both first launcher server'
+	stop_server
+	expect "$(count_all)" "$before"
+	expect "$(count_files)" 0 'what is in the state directory'
+}
+
+@test "what ran when a process of ours was killed is gone, whichever process it was" {
+	local who word before client
+	before=$(count_all)
+	for who in server launcher both; do
+		start_server --log none
+		word=word-$who-$$-$RANDOM
+		new_session
+		curl -s -H 'Content-Type: application/json' -d "$(run_json sh -c 'setsid sh -c "sleep 100; :" '"$word"' & trap "" TERM; sleep 100' "$word")" "$URL/run" >/dev/null &
+		curl -s -H 'Content-Type: application/json' -d "$(run_json sh -c 'setsid sh -c "sleep 100; :" '"$word"' & sleep 100' "$word")" "$URL$AT/run" >/dev/null &
+		up() { (($(with_word "$word") >= 4)); }
+		try_for 10 up
+		crash "$who"
+		try_for 10 none_with_word "$word"
+		get "$AT"
+		expect_status 200
+		expect_json .running 0
+		stop_server
+		wait
+	done
+	same() { [[ $(count_all) == "$before" ]]; }
+	try_for 10 same || expect "$(count_all)" "$before"
+}
+
+@test "an upload that the server's death cuts off leaves the old file, also where its length was not said" {
+	local who
+	start_server --log none
+	new_session
+	for who in server launcher both server launcher both; do
+		request PUT "$AT/files/f" --data-binary old
+		python_client "$AT" >"$BATS_TEST_TMPDIR/held" <<-'CODE' &
+			cs = []
+			for n, head in enumerate((b"Transfer-Encoding: chunked\r\n\r\n1000\r\n" + b"x" * 4096 + b"\r\n", b"Content-Length: 9999\r\n\r\n" + b"x" * 4096)):
+			    c = connect()
+			    c.sendall(("PUT %s/files/%s HTTP/1.1\r\nHost: localhost\r\n" % (sys.argv[2], ("f", "g")[n])).encode() + head)
+			    cs.append(c)
+			[rest(c) for c in cs]
+		CODE
+		running() { get "$AT" && [[ $(json .running) == 2 ]]; }
+		try_for 10 running
+		sleep 0.2
+		crash "$who"
+		wait
+		get "$AT/files/f"
+		expect "$body" old "the file after the death of $who"
+		get "$AT/files/g"
+		expect_status 404
+	done
+	stop_server
+}
+
+@test "under a load of creates, runs, uploads and deletes, kill -9 loses nothing that was acknowledged" {
+	local before
+	before=$(count_all)
+	"$root/test/soak" rounds 9
+	same() { [[ $(count_all) == "$before" ]]; }
+	try_for 15 same || expect "$(count_all)" "$before"
+}
+
+@test "a second server on the same state directory is refused, says why, and disturbs nothing" {
+	start_server --log none
+	new_session
+	local status=0 text
+	text=$(timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" 2>&1 </dev/null) || status=$?
+	[[ $status != 0 && $status != 124 ]]
+	[[ $text == *"another server is running with the state directory $STATE_DIR"* ]]
+	# The same place by another name.
+	ln -s "$STATE_DIR" "$BATS_TEST_TMPDIR/link"
+	status=0
+	timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$BATS_TEST_TMPDIR/link" 2>/dev/null </dev/null || status=$?
+	[[ $status != 0 && $status != 124 ]]
+	post "$AT/run" "$(run_json echo still)"
+	expect_json .stdout still
+	stop_server
+	expect "$(count_files)" 0 'what is in the state directory'
+}
+
+@test "--keep-sessions keeps them over a clean stop; without it the next stop ends them" {
+	local before
+	before=$(count_all)
+	start_server --log none --keep-sessions
+	new_session '{"env": {"A": "kept"}}'
+	post "$AT/run" "$(run_json sh -c 'echo file > /f')"
+	stop_server
+	restart_server --keep-sessions
+	post "$AT/run" "$(run_json sh -c 'echo $A; cat /f')"
+	expect_json .stdout $'kept\nfile'
+	stop_server
+	restart_server
+	post "$AT/run" "$(run_json sh -c 'echo $A; cat /f')"
+	expect_json .stdout $'kept\nfile'
+	stop_server
+	expect "$(count_all)" "$before"
+	expect "$(count_files)" 0 'what is in the state directory'
+	restart_server
+	get "$AT"
+	expect_status 404
+	stop_server
+}
+
+@test "a server that cannot start leaves the sessions of the last one alone" {
+	start_server --log none
+	new_session
+	request PUT "$AT/files/f" --data-binary kept
+	kill -KILL "$SERVER_PID"
+	server_ended 15
+	sleep 0.5
+	local status=0
+	timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" --listen 192.0.2.1 --no-token 2>/dev/null </dev/null || status=$?
+	[[ $status != 0 && $status != 124 ]]
+	status=0
+	timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" --rootfs /no/such 2>/dev/null </dev/null || status=$?
+	[[ $status != 0 && $status != 124 ]]
+	status=0
+	timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" --token-file /no/such 2>/dev/null </dev/null || status=$?
+	[[ $status != 0 && $status != 124 ]]
+	restart_server
+	get "$AT/files/f"
+	expect "$body" kept
+	stop_server
+}
+
+@test "a session's ttl begins anew at a restart, and it ends then" {
+	start_server --log none
+	new_session '{"ttl": 3}'
+	sleep 1.5
+	crash both
+	sleep 1.8
+	get /sessions
+	expect_json length 1
+	ended() { get /sessions && [[ $(json length) == 0 ]]; }
+	try_for 10 ended
+	stop_server
+}
+
+@test "sessions keep uids of their own over a restart" {
+	start_server --log none
+	local first second uids
+	new_session && first=$AT
+	new_session && second=$AT
+	host_uid() {
+		local word=uid-$RANDOM-$RANDOM file
+		curl -s -H 'Content-Type: application/json' -d "$(run_json sh -c 'sleep 100' "$word")" "$URL$1/run" >/dev/null 3>&- &
+		local client=$!
+		up() { (($(with_word "$word") >= 1)); }
+		try_for 10 up
+		for file in /proc/[0-9]*/cmdline; do
+			if tr '\0' '\n' <"$file" 2>/dev/null | grep -q -x -F -- "$word"; then
+				[[ $(tr '\0' ' ' <"$file") == curl* ]] || stat -c %u "${file%/cmdline}"
+			fi
+		done | sort -u | head -n 1
+		kill "$client"
+		wait "$client" 2>/dev/null || :
+	}
+	uids="$(host_uid "$first") $(host_uid "$second")"
+	[[ ${uids% *} != "${uids#* }" ]]
+	crash both
+	new_session
+	expect "$(host_uid "$first") $(host_uid "$second")" "$uids" 'uids'
+	local third
+	third=$(host_uid "$AT")
+	[[ " $uids " != *" $third "* ]]
+	stop_server
+}
+
+@test "half-made and half-deleted sessions are cleaned away at the next start" {
+	need nsenter
+	start_server --log none --keep-sessions
+	new_session
+	local kept=$SESSION deleted
+	new_session
+	deleted=$SESSION
+	stop_server
+	[[ -e $STATE_DIR/.opensandbox/sessions ]]
+	nsenter "--mount=$STATE_DIR/.opensandbox/sessions" /bin/true 2>/dev/null || [[ $? == 127 || $? == 126 ]] || skip 'the sessions are kept by a process here'
+	# In the namespace there is no program: its files are reached by its root, seen from a process in it.
+	python3 - "$STATE_DIR/.opensandbox/sessions" "$deleted" <<-'CODE' || skip 'cannot enter the namespace'
+		import ctypes, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		fd = os.open(sys.argv[1], os.O_RDONLY)
+		if libc.setns(fd, 0x20000):
+		    sys.exit(1)
+		os.unlink("/records/" + sys.argv[2])          # half deleted: a tree without its record
+		os.mkdir("/s/sandbox-half-made")              # half made: a place without a tree
+		with open("/records/no-tree", "wb") as f:     # a record without a tree
+		    f.write(b"x" * 100)
+		with open("/records/%s.new" % sys.argv[2], "wb") as f:
+		    f.write(b"cut")
+	CODE
+	restart_server
+	get /sessions
+	expect "$(json 'map(.id) | join(" ")')" "$kept"
+	python3 - "$STATE_DIR/.opensandbox/sessions" "$kept" <<-'CODE'
+		import ctypes, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		libc.setns(os.open(sys.argv[1], os.O_RDONLY), 0x20000)
+		left = os.listdir("/records") + os.listdir("/s")
+		if sorted(left) != sorted([sys.argv[2], "sandbox-" + sys.argv[2]]):
+		    sys.exit("left: %r" % left)
+	CODE
+	stop_server
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bats
+# soak.bats - a minute of what test/soak does for half an hour
+
+load helper
+
+setup() {
+	export BATS_TEST_TIMEOUT=300
+}
+
+@test "a minute of crashes, clients, a large file and swapped links loses nothing and leaves nothing" {
+	need python3
+	local before
+	before=$(count_all)
+	"$root/test/soak" short
+	same() { [[ $(count_all) == "$before" ]]; }
+	try_for 15 same || expect "$(count_all)" "$before"
+}
