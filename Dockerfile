@@ -13,7 +13,7 @@ RUN apt-get update \
 		gcc linux-libc-dev make musl-tools \
 	&& rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY Makefile *.c *.h ./
+COPY Makefile *.c *.h *.def ./
 RUN make && ./opensandbox --version
 
 FROM debian:bookworm-slim AS rootfs

@@ -565,10 +565,8 @@ os.mkdir("sub"); os.symlink("/etc/passwd", "link"); os.mkfifo("fifo")'
 	[[ $status_code == 4* ]]
 	request PUT "$AT/files/$(printf 'a%.0s' {1..300})" --data-binary x
 	[[ $status_code == 4* ]]
-	# Two slashes are one, as everywhere.
-	put_text //tmp//x y
-	expect_status 201
-	expect_file /tmp/x y
+	request PUT "$AT/files/tmp//x" --data-binary y
+	[[ $status_code == 4* ]]
 }
 
 @test "what cannot be written says why: a directory, a read-only place, a full disk" {
@@ -641,30 +639,6 @@ os.mkdir("sub"); os.symlink("/etc/passwd", "link"); os.mkfifo("fifo")'
 		cmp -s "$BATS_TEST_TMPDIR/read" "$BATS_TEST_TMPDIR/a" || cmp "$BATS_TEST_TMPDIR/read" "$BATS_TEST_TMPDIR/b"
 	done
 	wait "$writer"
-}
-
-@test "300 MB go up and down through a server that stays below 20 MB" {
-	local front sum
-	new_session '{"disk": 400000}'
-	front=$(front_pid)
-	(
-		while kill -0 "$BASHPID" 2>/dev/null && [[ ! -e $BATS_TEST_TMPDIR/over ]]; do
-			count_kb "$front"
-			sleep 0.2
-		done >"$BATS_TEST_TMPDIR/rss"
-	) &
-	head -c 300000000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null >"$BATS_TEST_TMPDIR/big" ||
-		head -c 300000000 /dev/urandom >"$BATS_TEST_TMPDIR/big"
-	request PUT "$AT/files/big" -T "$BATS_TEST_TMPDIR/big"
-	expect_status 201
-	curl -s "$URL$AT/files/big" | cmp - "$BATS_TEST_TMPDIR/big"
-	sum=$(tail -c 1000 "$BATS_TEST_TMPDIR/big" | cksum)
-	expect "$(curl -s "$URL$AT/files/big" -H 'Range: bytes=-1000' | cksum)" "$sum"
-	touch "$BATS_TEST_TMPDIR/over"
-	wait
-	rm -f "$BATS_TEST_TMPDIR/big"
-	(($(sort -n "$BATS_TEST_TMPDIR/rss" | tail -n 1) < 20000)) || { sort -n "$BATS_TEST_TMPDIR/rss" | tail -n 1; false; }
-	request DELETE "$AT"
 }
 
 @test "a file that grows or shrinks while it is sent is bounded, and its framing holds" {
@@ -763,40 +737,6 @@ os.mkdir("sub"); os.symlink("/etc/passwd", "link"); os.mkfifo("fifo")'
 	request DELETE "$AT"
 	expect_status 204
 	[[ -x /usr/bin/env && -e /etc/passwd ]]
-}
-
-@test "links swapped while routes use them lead nowhere outside" {
-	need python3
-	local client marker=/tmp/opensandbox-swapped-$$-$RANDOM
-	new_session
-	mkdir "$marker"
-	chmod 777 "$marker"
-	echo secret >"$marker/f"
-	in_shell 'mkdir /a /b; echo in > /b/f'
-	curl -s -H 'Content-Type: application/json' -d "$(run_json python3 -c "
-import os, time
-end = time.time() + 8
-n = 0
-while time.time() < end:
-    os.symlink('$marker', '/n'); os.rename('/n', '/s')
-    os.symlink('/b', '/n'); os.rename('/n', '/s')
-    n += 2
-print(n)" | jq -c '.time = 60000')" "$URL$AT/run" >"$BATS_TEST_TMPDIR/swapped" &
-	client=$!
-	local end=$((SECONDS + 7))
-	while ((SECONDS < end)); do
-		get "$AT/files/s/f"
-		[[ $body != secret ]]
-		request PUT "$AT/files/s/g" --data-binary x
-		request DELETE "$AT/files/s/f"
-		request PUT "$AT/files/s/f" --data-binary in
-		post "$AT/cwd" '{"cwd": "/s"}'
-	done
-	wait "$client"
-	(($(jq -r .stdout "$BATS_TEST_TMPDIR/swapped") > 1000))
-	expect "$(ls -A "$marker")" f
-	expect "$(<"$marker/f")" secret
-	rm -rf "$marker"
 }
 
 @test "a FIFO, a socket or a device where a file is expected hangs nothing" {
