@@ -49,6 +49,7 @@ message_receive(int fd, void *message, size_t size, int *fds, size_t *fds_len)
 		.msg_control = control.space, .msg_controllen = sizeof(control.space),
 	};
 	ssize_t n;
+	bool too_many = false;
 
 	*fds_len = 0;
 	do
@@ -67,10 +68,11 @@ message_receive(int fd, void *message, size_t size, int *fds, size_t *fds_len)
 				fds[(*fds_len)++] = received;
 			else
 				close(received);
+			too_many |= i >= MESSAGE_FDS_MAX;
 		}
 	}
 	/* Descriptors over the space are closed by the kernel, which says so by MSG_CTRUNC. */
-	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	if (too_many || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		while (*fds_len)
 			close(fds[--*fds_len]);
 		return -EPROTO;

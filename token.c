@@ -75,12 +75,19 @@ token_digest(struct str token, uint8_t digest[DIGEST_LEN])
 	explicit_bzero(block, sizeof(block));
 }
 
+/* strchr would take NUL for one. */
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 int
 token_add(struct message_tokens *tokens, struct str token)
 {
-	while (token.len && strchr(" \t\r\n", token.data[token.len - 1]))
+	while (token.len && is_space(token.data[token.len - 1]))
 		token.len--;
-	while (token.len && strchr(" \t", token.data[0])) {
+	while (token.len && is_space(token.data[0])) {
 		token.data++;
 		token.len--;
 	}
@@ -103,7 +110,7 @@ add_lines(struct message_tokens *tokens, struct str text)
 		struct str line = { text.data, end ? (size_t)(end - text.data) : text.len };
 		size_t step = line.len + (end != NULL);
 		size_t lead = 0;
-		while (lead < line.len && strchr(" \t\r", line.data[lead]))
+		while (lead < line.len && is_space(line.data[lead]))
 			lead++;
 		if (lead < line.len && line.data[lead] != '#') {
 			int error = token_add(tokens, line);

@@ -14,7 +14,7 @@ holder() {
 	post "/sessions/$SESSION/run" "$(body_of '{"wall_time": 20000}' /attacks/attack meet make 3)" >/dev/null
 }
 
-nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix shm ENOENT\nmqueue ENOENT\nfile ENOENT\n'
+nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix shm ENOENT\nmqueue ENOENT\nfile ENOENT'
 
 @test "a sandbox meets another at no name: sockets, ports, memory, queues, files" {
 	holder &
@@ -24,7 +24,7 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 	in_session "$OTHER" -- /attacks/attack meet look
 	expect_json .stdout "$nothing_met"
 	attempt --bind "$ATTACKS:/attacks" -- /attacks/attack meet look
-	expect "$output"$'\n' "$nothing_met"
+	expect "$output" "$nothing_met"
 	wait
 }
 
@@ -91,17 +91,17 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 	api -- sh -c 'echo hidden >/tmp/left; echo hidden >/dev/shm/left; mkdir /home/user/.left; (sleep 60 &) ; exec 3<>/tmp/left'
 	for i in 1 2 3; do
 		api -- sh -c 'find / -xdev -name "*left*" 2>/dev/null; find /dev/shm/ /dev/mqueue/ -mindepth 1; cat /proc/sysvipc/* | grep -c "^ *[0-9]"'
-		expect_json .stdout $'0\n'
+		expect_json .stdout $'0'
 	done
 }
 
 @test "a message queue that was hidden by going round all ids is not there in the next run" {
 	local i
 	api '{"time": 60000, "wall_time": 100000}' -- /attacks/attack plant
-	expect_json .stdout $'round\n'
+	expect_json .stdout $'round'
 	for i in 1 2 3; do
 		api -- /attacks/attack plant look
-		expect_json .stdout $'queue ENOENT\n'
+		expect_json .stdout $'queue ENOENT'
 	done
 }
 

@@ -49,7 +49,7 @@ setup_file() {
 	jq -nc --arg b "$big" '{command: ["true", $b, $b, $b]}' >"$BATS_TEST_TMPDIR/args"
 	request POST /run -H 'Content-Type: application/json' --data-binary @"$BATS_TEST_TMPDIR/args"
 	expect_match "$status_code $(json .status)" '^(400|413|200 exec_failed)'
-	jq -nc --arg b "$big$big" '{command: ["true"], env: {A: $b, B: $b}}' >"$BATS_TEST_TMPDIR/args"
+	jq -nc --arg b "$big" '{command: ["true"], env: {A: ($b + $b), B: ($b + $b)}}' >"$BATS_TEST_TMPDIR/args"
 	request POST /run -H 'Content-Type: application/json' --data-binary @"$BATS_TEST_TMPDIR/args"
 	expect_match "$status_code $(json .status)" '^(400|413|200 exec_failed)'
 	jq -nc '{command: ["true"], env: ([range(30000)] | map({("V\(.)"): "x"}) | add)}' >"$BATS_TEST_TMPDIR/args"

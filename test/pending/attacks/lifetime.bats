@@ -25,7 +25,7 @@ setup_file() {
 	sleep 0.3
 	local began=$SECONDS
 	in_session "$SESSION" -- /attacks/attack pass give
-	expect_json .stdout $'give ok\n'
+	expect_json .stdout $'give ok'
 	((SECONDS - began < 3))
 	wait
 	in_session "$SESSION" '{"wall_time": 20000}' -- /attacks/attack pass take 4 flood >/dev/null &
