@@ -160,8 +160,8 @@ expect_nothing_left() {
 @test "descriptors that the caller has open are neither used up nor passed on" {
 	local before after
 	before=$(count_fds $$)
-	attempt --bind "$PROGRAMS:/programs" -- /programs/work descriptors 8</dev/null 9>/dev/null
-	expect "$output" '0 1 2 '
+	attempt -- sh -c 'ls /proc/$$/fd | wc -l' 8</dev/null 9>/dev/null
+	expect "$output" 3
 	after=$(count_fds $$)
 	expect "$after" "$before"
 }
