@@ -410,7 +410,7 @@ static void
 read_range(struct job *job, const struct http_request *request)
 {
 	size_t count;
-	uint64_t first, last = INT64_MAX - 1;
+	uint64_t first, last = 1ull << 60;
 	struct str field = http_field(request, "range", &count);
 
 	if (count != 1 || !str_begins(field, "bytes="))
