@@ -49,7 +49,7 @@ COMPILE = $(CC) $(base) -fPIE $(sanitizers) $(CFLAGS) $(CPPFLAGS)
 link = $(CC) -pie $(sanitizers) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
 else
 # Small, since the kernel does the work; 200 KB is the binary's limit.
-CFLAGS = -Os
+CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi)
 hardening := -fPIE -fstack-protector-strong $(call flag,-fstack-clash-protection) \
 	$(if $(musl),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 lean = -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchronous-unwind-tables

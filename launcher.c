@@ -59,6 +59,7 @@ enum {
 static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
 static const int64_t least_look_ns = MILLISECOND;	/* between two looks at a CPU clock */
 static const int64_t sample_ns = 20 * MILLISECOND;	/* where no cgroup counts: between two looks at /proc */
+static const int64_t remover_ns = 50 * MILLISECOND;
 static const int64_t ready_ns = 10ll * 1000 * MILLISECOND;	/* more than READY_KEPT go after so long */
 static const int64_t oom_settle_ns = 50 * MILLISECOND;	/* v1: the event comes before the counter moves */
 
@@ -121,6 +122,7 @@ struct launcher {
 	struct outbox_entry *outbox;
 	size_t outbox_first, outbox_len;
 	int wait_front, wait_signals, wait_front_pidfd;
+	bool removing;			/* children are at work on a session's files: looked at soon */
 	bool tokens_due;		/* could not be sent yet */
 	int token_dir;			/* of the token file; -1 */
 	const char *token_name;
@@ -1132,6 +1134,8 @@ wait_round(struct launcher *launcher)
 	launcher->wait_front_pidfd = wait_add(wait, launcher->front_pidfd, POLLIN);
 	launcher->wait_signals = wait_add(wait, launcher->signals, POLLIN);
 	tend_ready(launcher);
+	if (launcher->removing)
+		wait_until(wait, wait->now + remover_ns);
 	wait_slots(launcher);
 	return wait_poll(wait);
 }
@@ -1246,8 +1250,7 @@ launcher_serve(struct launcher *launcher, int front, pid_t pid)
 			open = take_requests(launcher);
 		if (wait_ready(&launcher->wait, launcher->wait_front_pidfd))
 			open = false;
-		if (launcher->store)
-			store_reap(launcher->store);
+		launcher->removing = launcher->store && store_reap(launcher->store);
 	}
 	return finish_serving(launcher);
 }
@@ -1313,13 +1316,17 @@ try_cgroup_namespace(struct launcher *launcher)
 static int
 open_signals(struct launcher *launcher)
 {
+	static const int asked[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
+	struct sigaction old;
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		/* Who started a command line with a signal ignored (nohup) wants it to stay so. */
+		if (!launcher->config.state_dir && !sigaction(asked[i], NULL, &old) && old.sa_handler == SIG_IGN)
+			continue;
+		sigaddset(&set, asked[i]);
+	}
 	if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	launcher->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -1432,6 +1439,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 {
 	int error;
 
+	umask(022);			/* /dev and /etc of sandboxes are for every user, whatever the caller's is */
 	fault->step = "allocate memory";
 	struct launcher *launcher = calloc(1, sizeof(*launcher));
 	if (!launcher)

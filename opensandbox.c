@@ -7,12 +7,15 @@
 
 #include "check.h"
 #include "cli.h"
+#include "init.h"
 #include "options.h"
 #include "server.h"
 
 #ifndef OPENSANDBOX_VERSION
 #define OPENSANDBOX_VERSION "0.1.0"
 #endif
+
+enum { EXIT_START = 125 };
 
 int
 main(int argc, char **argv)
@@ -27,6 +30,13 @@ main(int argc, char **argv)
 		close(null);
 	if (options_parse(&options, argc, argv, stderr))
 		return 2;
+	if (options.command == COMMAND_RUN || options.command == COMMAND_SERVE) {
+		int status, split = init_split(&status);
+		if (split < 0)
+			fprintf(stderr, "opensandbox: fork: %s\n", strerror(-split));
+		if (split)
+			return split < 0 ? EXIT_START : status;
+	}
 	switch (options.command) {
 	case COMMAND_RUN:
 		return cli_run(&options);

@@ -574,11 +574,20 @@ pack_input(struct run_request *request, const struct json_value *input, struct r
 	return failed;
 }
 
+/* What the server grants is what a run gets that does not say. */
+static uint32_t
+standard_network(const struct request_rules *rules)
+{
+	return rules->network_host ? NETWORK_HOST : NETWORK_NONE;
+}
+
 int
 request_run(struct run_request *request, const struct json_value *body,
     const struct request_rules *rules, struct request_error *error)
 {
-	struct reading reading = { .rules = rules, .error = error, .cwd = rules->cwd };
+	struct reading reading = {
+		.rules = rules, .error = error, .cwd = rules->cwd, .network = standard_network(rules),
+	};
 
 	memset(request, 0, sizeof(*request));
 	request->parcel = request->input = -1;
@@ -655,7 +664,9 @@ request_session(struct session_request *request, const struct json_value *body,
     const struct request_rules *rules, struct request_error *error)
 {
 	enum { TTL_S = 300 };
-	struct reading reading = { .rules = rules, .error = error, .ttl_s = TTL_S };
+	struct reading reading = {
+		.rules = rules, .error = error, .ttl_s = TTL_S, .network = standard_network(rules),
+	};
 
 	memset(request, 0, sizeof(*request));
 	request->parcel = -1;

@@ -549,7 +549,7 @@ store_remove(struct store *store, struct store_session *session)
 	return error;
 }
 
-void
+bool
 store_reap(struct store *store)
 {
 	for (size_t i = store->len; store->removers && i-- > 0;) {
@@ -562,6 +562,7 @@ store_reap(struct store *store)
 	for (size_t i = 0; i < store->len && store->removers < REMOVERS_MAX; i++)
 		if (store->entries[i]->waiting)
 			start_remover(store, store->entries[i]);
+	return store->removers > 0;
 }
 
 uint64_t

@@ -58,8 +58,8 @@ int store_forget(struct store *store, struct store_session *session);
 /* Ends it: it no longer exists when this returns; its files go in a child process. */
 int store_remove(struct store *store, struct store_session *session);
 uint64_t store_used_kb(struct store *store, const struct store_session *session);
-/* Called each round: reaps children that removed files. */
-void store_reap(struct store *store);
+/* Called each round: reaps children that removed files. True while there are some: then it wants to be called again soon. */
+bool store_reap(struct store *store);
 bool store_id_valid(const char id[MESSAGE_ID_MAX]);
 
 #endif

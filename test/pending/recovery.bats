@@ -4,6 +4,17 @@
 load helper
 load client
 
+# As start_server; how it ended is noted also where it was killed.
+begin_server() {
+	local failed=0
+	set +e
+	start_server "$@"
+	failed=$?
+	set -e
+	echo "$SERVER_PID" >>"$BATS_TEST_TMPDIR/pids"
+	return "$failed"
+}
+
 # restart_server [OPTION...]: another server on the state directory of the last one, which has ended.
 restart_server() {
 	server_ended 15
@@ -12,6 +23,7 @@ restart_server() {
 	(
 		"$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" --log none "$@" \
 			</dev/null >>"$SERVER_DIR/stdout" 2>"$SERVER_LOG" &
+		set +e
 		echo $! >"$SERVER_DIR/pid"
 		wait $!
 		echo $? >"$SERVER_DIR/status"
@@ -22,6 +34,7 @@ restart_server() {
 		return 1
 	fi
 	SERVER_PID=$(<"$SERVER_DIR/pid")
+	echo "$SERVER_PID" >>"$BATS_TEST_TMPDIR/pids"
 	PORT=$(sed -n 's|^opensandbox: listening on http://.*:\([0-9]*\)/\{0,1\}$|\1|p' "$SERVER_LOG" | head -n 1)
 	URL=http://127.0.0.1:$PORT
 }
@@ -49,11 +62,28 @@ new_session() {
 	AT=/sessions/$SESSION
 }
 
+# What is left of this file's servers, none of which runs.
+expect_nothing_left() {
+	local pid left
+	nothing() {
+		left=$(grep -F "$SERVER_DIR" /proc/self/mountinfo || :)
+		while read -r pid; do
+			left+=$(find /sys/fs/cgroup -type d -name "opensandbox-$pid*" 2>/dev/null)
+		done <"$BATS_TEST_TMPDIR/pids"
+		left+=$(find "$STATE_DIR" -mindepth 1)
+		[[ ! $left && $(count_processes) == 0 ]]
+	}
+	try_for 15 nothing || {
+		echo "left: $(count_processes) processes, $left" >&2
+		return 1
+	}
+}
+
 # Processes that have a word among their arguments.
 with_word() {
 	local file n=0
 	for file in /proc/[0-9]*/cmdline; do
-		! tr '\0' '\n' <"$file" 2>/dev/null | grep -q -x -F -- "$1" || n=$((n + 1))
+		! { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -q -x -F -- "$1" || n=$((n + 1))
 	done
 	echo "$n"
 }
@@ -63,9 +93,8 @@ none_with_word() {
 }
 
 @test "after kill -9 of the server, the launcher, or both, sessions are there again, and what was deleted is not" {
-	local before who kept deleted file
-	before=$(count_all)
-	start_server --log none
+	local who kept deleted
+	begin_server --log none
 	new_session '{"env": {"A": "1"}, "cwd": "/home", "ttl": 3000, "disk": 54321, "limits": {"nofile": 99}}'
 	kept=$AT
 	request PUT "$kept/files/home/first" --data-binary one
@@ -94,17 +123,15 @@ none_with_word() {
 		expect_status 404
 	done
 	get "$kept/files/home"
-	expect "$(json '.entries | map(.name) | sort | join(" ")')" 'again both first launcher server'
+	expect "$(json '.entries | map(.name) | sort | join(" ")')" 'again both first launcher server user'
 	stop_server
-	expect "$(count_all)" "$before"
-	expect "$(count_files)" 0 'what is in the state directory'
+	expect_nothing_left
 }
 
 @test "what ran when a process of ours was killed is gone, whichever process it was" {
-	local who word before client
-	before=$(count_all)
+	local who word
 	for who in server launcher both; do
-		start_server --log none
+		begin_server --log none
 		word=word-$who-$$-$RANDOM
 		new_session
 		curl -s -H 'Content-Type: application/json' -d "$(run_json sh -c 'setsid sh -c "sleep 100; :" '"$word"' & trap "" TERM; sleep 100' "$word")" "$URL/run" >/dev/null &
@@ -119,13 +146,12 @@ none_with_word() {
 		stop_server
 		wait
 	done
-	same() { [[ $(count_all) == "$before" ]]; }
-	try_for 10 same || expect "$(count_all)" "$before"
+	expect_nothing_left
 }
 
 @test "an upload that the server's death cuts off leaves the old file, also where its length was not said" {
-	local who
-	start_server --log none
+	local who client
+	begin_server --log none
 	new_session
 	for who in server launcher both server launcher both; do
 		request PUT "$AT/files/f" --data-binary old
@@ -137,11 +163,12 @@ none_with_word() {
 			    cs.append(c)
 			[rest(c) for c in cs]
 		CODE
+		client=$!
 		running() { get "$AT" && [[ $(json .running) == 2 ]]; }
 		try_for 10 running
 		sleep 0.2
 		crash "$who"
-		wait
+		wait "$client" || :
 		get "$AT/files/f"
 		expect "$body" old "the file after the death of $who"
 		get "$AT/files/g"
@@ -151,15 +178,11 @@ none_with_word() {
 }
 
 @test "under a load of creates, runs, uploads and deletes, kill -9 loses nothing that was acknowledged" {
-	local before
-	before=$(count_all)
 	"$root/test/soak" rounds 9
-	same() { [[ $(count_all) == "$before" ]]; }
-	try_for 15 same || expect "$(count_all)" "$before"
 }
 
 @test "a second server on the same state directory is refused, says why, and disturbs nothing" {
-	start_server --log none
+	begin_server --log none
 	new_session
 	local status=0 text
 	text=$(timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" 2>&1 </dev/null) || status=$?
@@ -173,13 +196,11 @@ none_with_word() {
 	post "$AT/run" "$(run_json echo still)"
 	expect_json .stdout still
 	stop_server
-	expect "$(count_files)" 0 'what is in the state directory'
+	expect_nothing_left
 }
 
 @test "--keep-sessions keeps them over a clean stop; without it the next stop ends them" {
-	local before
-	before=$(count_all)
-	start_server --log none --keep-sessions
+	begin_server --log none --keep-sessions
 	new_session '{"env": {"A": "kept"}}'
 	post "$AT/run" "$(run_json sh -c 'echo file > /f')"
 	stop_server
@@ -191,8 +212,7 @@ none_with_word() {
 	post "$AT/run" "$(run_json sh -c 'echo $A; cat /f')"
 	expect_json .stdout $'kept\nfile'
 	stop_server
-	expect "$(count_all)" "$before"
-	expect "$(count_files)" 0 'what is in the state directory'
+	expect_nothing_left
 	restart_server
 	get "$AT"
 	expect_status 404
@@ -200,7 +220,7 @@ none_with_word() {
 }
 
 @test "a server that cannot start leaves the sessions of the last one alone" {
-	start_server --log none
+	begin_server --log none
 	new_session
 	request PUT "$AT/files/f" --data-binary kept
 	kill -KILL "$SERVER_PID"
@@ -222,7 +242,7 @@ none_with_word() {
 }
 
 @test "a session's ttl begins anew at a restart, and it ends then" {
-	start_server --log none
+	begin_server --log none
 	new_session '{"ttl": 3}'
 	sleep 1.5
 	crash both
@@ -235,7 +255,7 @@ none_with_word() {
 }
 
 @test "sessions keep uids of their own over a restart" {
-	start_server --log none
+	begin_server --log none
 	local first second uids
 	new_session && first=$AT
 	new_session && second=$AT
@@ -246,7 +266,7 @@ none_with_word() {
 		up() { (($(with_word "$word") >= 1)); }
 		try_for 10 up
 		for file in /proc/[0-9]*/cmdline; do
-			if tr '\0' '\n' <"$file" 2>/dev/null | grep -q -x -F -- "$word"; then
+			if { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -q -x -F -- "$word"; then
 				[[ $(tr '\0' ' ' <"$file") == curl* ]] || stat -c %u "${file%/cmdline}"
 			fi
 		done | sort -u | head -n 1
@@ -266,7 +286,7 @@ none_with_word() {
 
 @test "half-made and half-deleted sessions are cleaned away at the next start" {
 	need nsenter
-	start_server --log none --keep-sessions
+	begin_server --log none --keep-sessions
 	new_session
 	local kept=$SESSION deleted
 	new_session

@@ -50,9 +50,9 @@ def processes():
     return found
 
 
-def mounts():
+def mounts(below):
     with open("/proc/self/mountinfo") as f:
-        return len(f.readlines())
+        return sum(below in line for line in f)
 
 
 class Server:
@@ -85,7 +85,7 @@ class Server:
             for pid in children(self.process.pid):
                 try:
                     with open("/proc/%d/comm" % pid) as f:
-                        if os.readlink("/proc/%d/ns/pid" % pid) == own and f.read() == "opensandbox\n":
+                        if os.readlink("/proc/%d/ns/pid" % pid) == own and f.read() != "opensandbox-kee\n":
                             self.front = pid
                             break
                 except OSError:
@@ -129,7 +129,7 @@ class Server:
             "descriptors of the launcher": len(os.listdir("/proc/%d/fd" % self.process.pid)),
             "descriptors of the server": len(os.listdir("/proc/%d/fd" % self.front)),
             "children of the launcher": len(children(self.process.pid)),
-            "mounts of the host": mounts(),
+            "mounts of the host": mounts(self.home.name),
             "mounts of the launcher": sum(1 for _ in open("/proc/%d/mountinfo" % self.process.pid)),
         }
 
@@ -471,7 +471,6 @@ def links(swaps):
 
 def main(arguments):
     parts = {"rounds": rounds, "clients": clients, "file": large_file, "links": links}
-    before = mounts()
     if len(arguments) == 2 and arguments[0] in parts and arguments[1].isdigit():
         parts[arguments[0]](int(arguments[1]))
     elif arguments == ["short"]:
@@ -488,8 +487,8 @@ def main(arguments):
         print("soak: [short | rounds N | clients SECONDS | file MB | links N]", file=sys.stderr)
         return 2
     end = time.time() + 15
-    while processes() or mounts() > before:
-        check(time.time() < end, "left: processes %r, %d mounts more" % (processes(), mounts() - before))
+    while processes() or mounts("/opensandbox-soak."):
+        check(time.time() < end, "left: processes %r, %d mounts" % (processes(), mounts("/opensandbox-soak.")))
         time.sleep(0.1)
     return 0
 

@@ -32,8 +32,10 @@ setup() {
 }
 
 teardown() {
-	[[ -z $proxy ]] || kill "$proxy" 2>/dev/null || :
-	wait
+	if [[ -n $proxy ]]; then
+		kill "$proxy" 2>/dev/null || :
+		wait "$proxy" 2>/dev/null || :
+	fi
 	stop_left
 }
 
