@@ -816,7 +816,8 @@ set_path(struct api *api, struct job *job, struct str rest)
 		size_t len = 0;
 		while (at + len < path.len && path.data[at + len] != '/')
 			len++;
-		bad = (len == 0 && at + 1 < path.len && at > 0) || (len == 1 && path.data[at] == '.') || (len == 2 && !memcmp(path.data + at, "..", 2));
+		bad = (len == 0 && at > 0) || (len == 1 && path.data[at] == '.') ||
+		    (len == 2 && !memcmp(path.data + at, "..", 2));
 		at += len + 1;
 	}
 	if (bad) {

@@ -88,6 +88,8 @@ reply_refusal(struct api *api, struct job *job)
 		request_fail(&error, 507, "disk_full", "files", "files: %s", strerror(result->error));
 	else if (!strcmp(result->step, "files"))
 		request_fail(&error, 400, "invalid_request", "files", "files: %s", strerror(result->error));
+	else if (result->error == EAGAIN)
+		request_fail(&error, 503, "overloaded", NULL, "no place for a run yet");
 	else if (!strcmp(result->step, "find the session"))
 		request_fail(&error, 404, "session_not_found", NULL, "session not found");
 	else

@@ -687,12 +687,21 @@ violation(struct launcher *launcher, const char *what)
 	return -EPROTO;
 }
 
+/* File operations have limits of their own, which follow from a session's disk: the operator's ceilings are for commands. */
+static uint64_t
+greatest_limit(const struct launcher *launcher, enum limit_id id, uint32_t operation)
+{
+	uint64_t ceiling = operation == OPERATION_COMMAND ? limits_get(&launcher->config.ceilings, id) : 0;
+	return ceiling && ceiling < limit_fields[id].greatest ? ceiling : limit_fields[id].greatest;
+}
+
 static bool
-limits_valid(const struct launcher *launcher, const struct limits *limits)
+limits_valid(const struct launcher *launcher, const struct limits *limits, uint32_t operation)
 {
 	for (int i = 0; i < LIMITS_LEN; i++) {
-		uint64_t value = limits_get(limits, (enum limit_id)i);
-		if (value < 1 || value > limit_fields[i].greatest)
+		enum limit_id id = (enum limit_id)i;
+		uint64_t value = limits_get(limits, id);
+		if (value < 1 || value > greatest_limit(launcher, id, operation))
 			return false;
 	}
 	return limits->nofile <= launcher->facts.nofile_max;
@@ -760,7 +769,7 @@ check_run(struct launcher *launcher, const struct message_run *run, const int *f
 		return violation(launcher, "run: out of range");
 	if (run->network == NETWORK_HOST && !launcher->config.network_host)
 		return violation(launcher, "run: network not granted");
-	if (!limits_valid(launcher, &run->limits))
+	if (!limits_valid(launcher, &run->limits, run->operation))
 		return violation(launcher, "run: limits");
 	if (slot_of_run(launcher, run))
 		return violation(launcher, "run: in use");
@@ -786,8 +795,15 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 	bool is_ready = slot != NULL;
 	if (!slot)
 		slot = empty_slot(launcher);
-	if (!slot)
-		return violation(launcher, "run: too many");
+	if (!slot) {
+		/* Earlier sandboxes are still going. */
+		struct message_result busy = {
+			.type = MESSAGE_RESULT, .run = run.run, .generation = run.generation,
+			.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = EAGAIN, .step = "find a place",
+		};
+		answer(launcher, &busy, sizeof(busy), -1);
+		return 0;
+	}
 	launcher->spare_failed = false;
 	if (run.session[0]) {
 		session = launcher->store && store_id_valid(run.session) ?
@@ -886,7 +902,7 @@ on_session_open(struct launcher *launcher, const union message *message, int *fd
 		return error;
 	if (what.network >= NETWORKS_LEN || (what.network == NETWORK_HOST && !launcher->config.network_host))
 		return violation(launcher, "session: network not granted");
-	if (what.disk_kb < 1 || what.disk_kb > limit_fields[LIMIT_DISK].greatest)
+	if (what.disk_kb < 1 || what.disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
 		return violation(launcher, "session: disk");
 	error = memory_is_short(launcher) ? -ENOMEM : store_create(launcher->store, &what, fds[0]);
 	answer_session(launcher, &what, error);
@@ -1203,8 +1219,8 @@ finish_serving(struct launcher *launcher)
 {
 	int status = 0;
 
-	if (launcher->front_failed)
-		(void)syscall(SYS_pidfd_send_signal, launcher->front_pidfd, SIGKILL, NULL, 0);
+	/* One that is ending has its exit status already; one that only closed its socket would live on. */
+	(void)syscall(SYS_pidfd_send_signal, launcher->front_pidfd, SIGKILL, NULL, 0);
 	end_all_runs(launcher);
 	while (launcher->outbox_len) {
 		close_fd(&launcher->outbox[launcher->outbox_first].fd);

@@ -6,6 +6,7 @@
 #define LAUNCHER_H
 
 #include "cgroup.h"
+#include "limit.h"
 #include "root.h"
 
 enum { LAUNCHER_RUNS_MAX = 1024 };
@@ -16,6 +17,7 @@ struct launcher_config {
 	size_t binds_len;
 	unsigned runs_max;		/* at once */
 	uint64_t mem_max_kb;		/* of all runs together; 0: none */
+	struct limits ceilings;		/* of a command; 0: none */
 	bool network_host;		/* may be granted */
 	bool no_cgroup, no_userns;
 	bool reuse;			/* sandboxes are built ahead, and used again where no trace is left */

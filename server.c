@@ -382,6 +382,7 @@ server_run(const struct options *options)
 		.rootfs = options->rootfs, .binds = options->binds, .binds_len = options->bind.len,
 		.runs_max = (unsigned)options->max_runs,
 		.mem_max_kb = options->ceilings.mem_kb ? options->ceilings.mem_kb : host_memory_kb() / 4 * 3,
+		.ceilings = options->ceilings,
 		.network_host = options->network && !strcmp(options->network, "host"),
 		.no_cgroup = options->no_cgroup, .no_userns = options->no_userns,
 		.reuse = !options->no_reuse,

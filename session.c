@@ -267,6 +267,25 @@ take_str(struct str *rest, size_t n, struct str *text)
 	return true;
 }
 
+/* A record was written by a server, which may have been a taken-over one: what no request could have made is not believed. */
+static bool
+record_sound(const struct session *session)
+{
+	enum { TTL_MOST_S = 366 * 86400 };
+
+	if (session->ttl_s < 1 || session->ttl_s > TTL_MOST_S || session->network >= NETWORKS_LEN ||
+	    session->disk_kb < 1 || session->disk_kb > limit_fields[LIMIT_DISK].greatest ||
+	    !str_begins(session->cwd, "/") || str_has_nul(session->cwd))
+		return false;
+	for (int i = 0; i < LIMITS_LEN; i++)
+		if (limits_get(&session->limits, (enum limit_id)i) > limit_fields[i].greatest)
+			return false;
+	for (size_t i = 0; i < session->env_len; i++)
+		if (!environment_name_valid(session->env[i].name) || str_has_nul(session->env[i].value))
+			return false;
+	return true;
+}
+
 static bool
 read_record(struct session *session, struct str record)
 {
@@ -292,7 +311,7 @@ read_record(struct session *session, struct str record)
 		    !take_str(&record, lengths[1], &session->env[i].value))
 			return false;
 	}
-	return record.len == 0;
+	return record.len == 0 && record_sound(session);
 }
 
 static bool

@@ -48,8 +48,9 @@ start_server() {
 		"$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" "$@" \
 			</dev/null >"$SERVER_DIR/stdout" 2>"$SERVER_LOG" &
 		echo $! >"$SERVER_DIR/pid"
-		wait $!
-		echo $? >"$SERVER_DIR/status"
+		ended=0
+		wait $! || ended=$?
+		echo "$ended" >"$SERVER_DIR/status"
 	) </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	if ! try_for 20 server_started || [[ -s $SERVER_DIR/status ]]; then
 		echo "the server did not start: $*" >&2

@@ -319,7 +319,7 @@ static void check_state(const struct launcher *launcher)
 		if (!slot->has_run)
 			continue;
 		MUST(slot->run.run < RUNS && slot->run.operation < OPERATIONS_LEN);
-		MUST(limits_valid(launcher, &slot->run.limits));
+		MUST(limits_valid(launcher, &slot->run.limits, slot->run.operation));
 		for (size_t j = 0; j < slot->fds_len; j++) {
 			MUST(!fstat(slot->fds[j], &stat));
 			MUST(S_ISFIFO(stat.st_mode) || S_ISREG(stat.st_mode) ||
