@@ -247,6 +247,17 @@ pack(const struct cli *cli)
 	return fd;
 }
 
+/* Both go to one file, and uncapped: then through one pipe, so that they stay in order. */
+static bool
+outputs_joined(const struct cli *cli)
+{
+	struct stat output, errors;
+
+	return !cli->options->limits.output_kb && !cli->give[STDOUT_FILENO] && !cli->give[STDERR_FILENO] &&
+	    !fstat(STDOUT_FILENO, &output) && !fstat(STDERR_FILENO, &errors) &&
+	    output.st_dev == errors.st_dev && output.st_ino == errors.st_ino;
+}
+
 static int
 start(struct cli *cli)
 {
@@ -268,6 +279,8 @@ start(struct cli *cli)
 		spec.output = SANDBOX_GIVEN;
 	if (!capped && cli->give[STDERR_FILENO])
 		spec.errors = SANDBOX_GIVEN;
+	if (outputs_joined(cli))
+		spec.errors = SANDBOX_JOINED;
 	cli->pass_input = spec.input < 0;
 	return sandbox_start(cli->sandbox, &spec, &cli->run);
 }

@@ -136,8 +136,6 @@ set_priorities(struct jail *jail)
 {
 	char score[8];
 
-	if (setpriority(PRIO_PROCESS, 0, 0))
-		return -errno;
 	int fd = openat(root_proc(jail->plan->root), "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -395,11 +393,26 @@ set_rlimits(const struct jail_order *order)
 	return order->limit_memory ? set_rlimit(RLIMIT_AS, bytes, bytes) : 0;
 }
 
+/* pid 1 keeps the launcher's priority: it has to run before it can be killed or reap, and among a hundred busy processes its
+ * turn would come a quarter of a second late. What it starts has the ordinary one. */
+static int
+lower_priority(void)
+{
+	errno = 0;
+	int nice = getpriority(PRIO_PROCESS, 0);
+	if (nice == -1 && errno)
+		return -errno;
+	return nice < 0 && setpriority(PRIO_PROCESS, 0, 0) ? -errno : 0;
+}
+
 static int
 become_user(const struct jail *jail)
 {
 	uid_t uid = jail->user_uid;
 
+	int error = lower_priority();
+	if (error)
+		return error;
 	if (syscall(SYS_setresgid, uid, uid, uid) || syscall(SYS_setresuid, uid, uid, uid))
 		return -errno;
 	return set_capabilities(0);

@@ -219,7 +219,9 @@ open_streams(struct sandbox_run *run, const struct sandbox_spec *spec, int *fds,
 	if ((fds[2] = open_stream(&run->output, spec->output, spec->output_fd, most)) < 0)
 		return fds[2];
 	*fds_len = 3;
-	if ((fds[3] = open_stream(&run->errors, spec->errors, spec->errors_fd, most)) < 0)
+	bool joined = spec->errors == SANDBOX_JOINED;
+	if ((fds[3] = open_stream(&run->errors, joined ? SANDBOX_GIVEN : spec->errors,
+	    joined ? fds[2] : spec->errors_fd, most)) < 0)
 		return fds[3];
 	*fds_len = 4;
 	if (spec->copy_out) {

@@ -21,6 +21,7 @@ enum sandbox_sink {
 	SANDBOX_KEEP,		/* kept in memory, up to the cap; more is read and dropped */
 	SANDBOX_STREAM,		/* handed out as it comes; not read while the owner has not taken it */
 	SANDBOX_GIVEN,		/* a descriptor of the caller's: not looked at here */
+	SANDBOX_JOINED,		/* errors: into the output's pipe */
 };
 
 struct sandbox_spec {

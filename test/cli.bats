@@ -179,6 +179,7 @@ own_sleep() {
 	help=$("$OPENSANDBOX" --help)
 	expect "$help" "$("$OPENSANDBOX" help)"
 	expect "$help" "$("$OPENSANDBOX" --run --help)"
+	# shellcheck disable=SC2013 # words on purpose
 	for option in $(sed -n '/^options of run/,/^$/s/^  --\([a-z-]*\).*/\1/p' <<<"$help"); do
 		n=$((n + 1))
 		exit_code=0
@@ -231,7 +232,9 @@ own_sleep() {
 @test "a megabyte of any bytes comes back through cat, from a pipe, a file and a socket" {
 	local bytes=$BATS_TEST_TMPDIR/bytes
 	head -c 1048576 /dev/urandom >"$bytes"
+	# shellcheck disable=SC2002,SC2094 # a pipe on purpose; nothing writes the file
 	cat "$bytes" | sandbox -- cat | cmp - "$bytes"
+	# shellcheck disable=SC2094
 	sandbox -- cat <"$bytes" | cmp - "$bytes"
 	sandbox -- cat <"$bytes" >"$bytes.file"
 	cmp "$bytes" "$bytes.file"
@@ -291,7 +294,7 @@ own_sleep() {
 	n=$(sandbox -- sh -c 'head -c 3000000 /dev/zero; echo done >&2' 2>"$BATS_TEST_TMPDIR/errors" |
 		(sleep 1; wc -c))
 	expect "$n" 3000000
-	expect "$(<"$BATS_TEST_TMPDIR/errors")" done
+	expect "$(<"$BATS_TEST_TMPDIR/errors")" 'done'
 }
 
 @test "a command that does not read its input ends all the same" {
@@ -299,6 +302,7 @@ own_sleep() {
 	head -c 3000000 /dev/zero >"$BATS_TEST_TMPDIR/zeros"
 	attempt -- true
 	expect_run exited 0
+	# shellcheck disable=SC2002 # a pipe on purpose
 	code=$(cat "$BATS_TEST_TMPDIR/zeros" 2>/dev/null | sandbox --wall-time 20000 -- sh -c 'exec <&-; exit 5' ||
 		echo "$?")
 	expect "$code" 5

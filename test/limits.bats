@@ -16,6 +16,7 @@ work() {
 		shift
 	done
 	shift
+	# shellcheck disable=SC2153 # of build_programs
 	attempt --bind "$PROGRAMS:/programs" "${options[@]}" -- /programs/work "$@"
 }
 
