@@ -57,7 +57,7 @@ def mounts(below):
 
 class Server:
     def __init__(self, *options):
-        self.home = tempfile.TemporaryDirectory(prefix="opensandbox-soak.")
+        self.home = tempfile.TemporaryDirectory(prefix="opensandbox-soak.", ignore_cleanup_errors=True)
         os.chmod(self.home.name, 0o755)
         self.state = self.home.name + "/state"
         self.options = options
@@ -100,8 +100,15 @@ class Server:
                 pass
         self.process.wait(30)
         end = time.time() + 20
-        while os.path.exists("/proc/%d" % self.front):
-            check(time.time() < end, "the server lives on without its launcher")
+        while True:
+            try:
+                with open("/proc/%d/stat" % self.front) as f:
+                    stat = f.read()
+            except OSError:
+                return
+            if stat.rsplit(")", 1)[1].split()[0] == "Z":
+                return
+            check(time.time() < end, "the server lives on without its launcher: " + stat)
             time.sleep(0.005)
 
     def stop(self):
@@ -499,6 +506,10 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[2:]))
     except Wrong as e:
         print("soak: %s" % e, flush=True)
+        with open("/proc/self/mountinfo") as f:
+            points = [line.split()[4] for line in f if "/opensandbox-soak." in line]
+        for point in reversed(points):
+            subprocess.run(["umount", "-l", point], check=False)
         for pid in processes():
             if os.getpid() != pid:
                 try:
