@@ -1,9 +1,12 @@
-/* needs: buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
+/* needs: buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c launcher.c launcher_open.c launcher_run.c launcher_slot.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
 /* Any messages with descriptors of any kind, as a server that has been taken over sends them, to a launcher without a place for a
  * sandbox: whatever it would have started has been checked. (Where it has places: test/unit/launcher.c.) */
-#include "../../launcher.c"
+#include "../../launcher_request.c"
 
+#include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -84,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	launcher.front = ends[1];
 	wait_open(&launcher.wait);
 	send_fuzzed(ends[0], &message, len, kinds, fds_len);
-	must(take_requests(&launcher));
+	must(launcher_take_requests(&launcher));
 	/* Only what needs no store can have been right; a run finds no place, and is told so. */
 	must(launcher.front_failed || message.type == MESSAGE_CANCEL || message.type == MESSAGE_GOODBYE ||
 	    message.type == MESSAGE_RUN);

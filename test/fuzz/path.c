@@ -1,4 +1,4 @@
-/* needs: api_file.c api_run.c api_session.c buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c check.c check_kernel.c check_trial.c cli.c confine.c environment.c files.c http.c http_parse.c init.c jail.c json.c launcher.c limit.c listener.c log.c message.c options.c parcel.c request.c result.c root.c sample.c sandbox.c seccomp.c seccomp_table.c server.c session.c store.c time_text.c token.c trace.c uid.c wait.c */
+/* needs: api_file.c api_run.c api_session.c buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c check.c check_kernel.c check_trial.c cli.c confine.c environment.c files.c http.c http_connection.c http_input.c http_output.c http_parse.c init.c jail.c json.c launcher.c launcher_open.c launcher_request.c launcher_run.c launcher_slot.c limit.c listener.c log.c message.c options.c parcel.c request.c result.c root.c sample.c sandbox.c seccomp.c seccomp_table.c server.c session.c store.c time_text.c token.c trace.c uid.c wait.c */
 /* Any bytes as the path, Host and Origin of a request: what comes out of a path is one that says where it leads */
 #include "../../api.c"
 

@@ -1,7 +1,8 @@
-/* needs: http_parse.c buf.c wait.c time_text.c */
+/* needs: http_input.c http_output.c http_parse.c buf.c wait.c time_text.c */
 /* Tests of the HTTP room over real sockets. Time is what the test says it is: deadlines pass
  * without waiting. */
 #include "../../http.c"
+#include "../../http_connection.c"
 #include "test.h"
 
 #include <arpa/inet.h>

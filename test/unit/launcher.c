@@ -1,14 +1,19 @@
-/* needs: buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
+/* needs: buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c launcher_open.c launcher_run.c launcher_slot.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
 /* launcher.c's tests: what a server that has been taken over can make of it
  *
  * The test is the front. It sends what the front's code never would: random bytes, messages that are almost right, descriptors of
  * every kind. OPENSANDBOX_MESSAGES says how many (100,000). Everything happens in a child with a mount namespace of its own. */
 #include "../../launcher.c"
+#include "../../launcher_request.c"
 
 #include <dirent.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/prctl.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -291,10 +296,10 @@ static int count_descriptors(int proc)
 static void turn(struct launcher *launcher, uint64_t *violations)
 {
 	MUST(!wait_round(launcher));
-	step_slots(launcher);
+	slots_step(launcher);
 	flush_outbox(launcher);
 	if (wait_ready(&launcher->wait, launcher->wait_front))
-		MUST(take_requests(launcher));
+		MUST(launcher_take_requests(launcher));
 	store_reap(launcher->store);
 	*violations += launcher->front_failed;
 	launcher->front_failed = false;

@@ -1,0 +1,257 @@
+/* launcher_open.c - the launcher's start: becoming what it needs to be, and trying what the host gives */
+#include "launcher_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+
+enum { SPARE_SLOTS = 2 };
+
+static void
+find_facts(struct launcher *launcher)
+{
+	struct launcher_facts *facts = &launcher->facts;
+	struct rlimit files;
+	cpu_set_t cores;
+
+	facts->one_uid = launcher->uids.one;
+	facts->cores = 1;
+	if (!sched_getaffinity(0, sizeof(cores), &cores) && CPU_COUNT(&cores) > 0)
+		facts->cores = (unsigned)CPU_COUNT(&cores);
+	/* Raised as far as it goes: a command's limit cannot be above ours. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		struct rlimit most = { limit_fields[LIMIT_NOFILE].greatest, limit_fields[LIMIT_NOFILE].greatest };
+		if (files.rlim_max < most.rlim_max && setrlimit(RLIMIT_NOFILE, &most))
+			most.rlim_cur = most.rlim_max = files.rlim_max;
+		else if (files.rlim_max >= most.rlim_max)
+			most = (struct rlimit){ files.rlim_max, files.rlim_max };
+		(void)setrlimit(RLIMIT_NOFILE, &most);
+		facts->nofile_max = most.rlim_max;
+	}
+}
+
+static void
+try_userns(struct launcher *launcher)
+{
+	struct launcher_facts *facts = &launcher->facts;
+	int fd;
+
+	if (launcher->config.no_userns) {
+		snprintf(facts->userns_why, sizeof(facts->userns_why), "turned off by --no-userns");
+		return;
+	}
+	fd = jail_userns(root_proc(launcher->root), launcher->uids.init, launcher->uids.user,
+	    launcher->uids.one);
+	facts->userns = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	else
+		snprintf(facts->userns_why, sizeof(facts->userns_why),
+		    "%s: see user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+		    "kernel.apparmor_restrict_unprivileged_userns", strerror(-fd));
+}
+
+static void
+try_cgroup_namespace(struct launcher *launcher)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWCGROUP | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		_exit(0);
+	launcher->facts.cgroup_namespace = pid > 0;
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static int
+open_signals(struct launcher *launcher)
+{
+	static const int asked[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
+	struct sigaction old;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		/* Who started a command line with a signal ignored (nohup) wants it to stay so. */
+		if (!launcher->config.state_dir && !sigaction(asked[i], NULL, &old) && old.sa_handler == SIG_IGN)
+			continue;
+		sigaddset(&set, asked[i]);
+	}
+	if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -errno;
+	launcher->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	launcher->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	return launcher->signals < 0 || launcher->self < 0 ? -errno : 0;
+}
+
+/* The file's directory is opened now: later the launcher has no path to it. A renamed-in new file is found. */
+static int
+open_token_dir(struct launcher *launcher)
+{
+	char dir[4096];
+
+	if (!launcher->config.token_file)
+		return 0;
+	snprintf(dir, sizeof(dir), "%s", launcher->config.token_file);
+	char *slash = strrchr(dir, '/');
+	launcher->token_name = slash ? launcher->config.token_file + (slash - dir) + 1 :
+	    launcher->config.token_file;
+	if (slash)
+		slash[slash == dir] = '\0';
+	launcher->token_dir = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return launcher->token_dir < 0 ? -errno : 0;
+}
+
+static int
+open_slots(struct launcher *launcher)
+{
+	/* While a sandbox settles its successor may be needed already. */
+	size_t len = (launcher->config.reuse ? 2 : 1) * launcher->config.runs_max + SPARE_SLOTS;
+
+	if (len > launcher->uids.slots - 1)	/* the last uid is the front's */
+		len = launcher->uids.slots - 1;
+	if (len < launcher->config.runs_max)
+		return -EINVAL;
+	launcher->slots = calloc(len, sizeof(*launcher->slots));
+	launcher->outbox = calloc(OUTBOX_MAX, sizeof(*launcher->outbox));
+	if (!launcher->slots || !launcher->outbox)
+		return -ENOMEM;
+	launcher->slots_len = len;
+	for (size_t i = 0; i < len; i++) {
+		struct slot *slot = &launcher->slots[i];
+		slot->number = (unsigned)i;
+		slot->userns = slot->pidfd = slot->control = -1;
+	}
+	return 0;
+}
+
+static int
+open_namespaces(struct launcher *launcher, struct root_fault *fault)
+{
+	const struct launcher_config *config = &launcher->config;
+	struct cgroup_config cgroup = { .mem_max_kb = config->mem_max_kb, .disabled = config->no_cgroup };
+	struct root_config root = {
+		.rootfs = config->rootfs, .binds = config->binds, .binds_len = config->binds_len,
+		.uid = config->no_userns ? launcher->uids.user : JAIL_UID_USER,
+		.gid = config->no_userns ? launcher->uids.user : JAIL_UID_USER,
+		.rootless = launcher->uids.one,
+	};
+	int error;
+
+	fault->step = "unshare the mount namespace";
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -errno;
+	fault->step = "open the namespace of sessions";
+	if (launcher->store && (error = store_settle(launcher->store)))
+		return error;
+	fault->step = "open the cgroups";
+	if ((error = cgroup_open(&launcher->cgroup, &cgroup, &launcher->facts.cgroup)))
+		return error;
+	return root_open(&launcher->root, &root, fault);
+}
+
+static int
+write_own(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, text, strlen(text));
+	int error = n < 0 ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+/* An ordinary user becomes root of a user namespace that has no id but the user's own, and of a mount namespace in it. From
+ * there everything is made as by root, as far as one id goes (user_namespaces(7)). */
+static int
+become_rootless(struct root_fault *fault)
+{
+	char uid_map[48], gid_map[48];
+	int error;
+
+	if (geteuid() == 0)
+		return 0;
+	snprintf(uid_map, sizeof(uid_map), "0 %u 1\n", (unsigned)geteuid());
+	snprintf(gid_map, sizeof(gid_map), "0 %u 1\n", (unsigned)getegid());
+	fault->step = "make a user namespace without root (opensandbox check says what forbids it)";
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return -errno;
+	fault->step = "map the user's id";
+	if ((error = write_own("/proc/self/setgroups", "deny")) ||
+	    (error = write_own("/proc/self/uid_map", uid_map)))
+		return error;
+	return write_own("/proc/self/gid_map", gid_map);
+}
+
+int
+launcher_open(struct launcher **out, const struct launcher_config *config, struct root_fault *fault)
+{
+	int error;
+
+	umask(022);			/* /dev and /etc of sandboxes are for every user, whatever the caller's is */
+	fault->step = "allocate memory";
+	struct launcher *launcher = calloc(1, sizeof(*launcher));
+	if (!launcher)
+		return -ENOMEM;
+	launcher->config = *config;
+	launcher->token_dir = launcher->uids.lock = -1;
+	wait_open(&launcher->wait);
+	fault->step = "build the seccomp filters";
+	if ((error = seccomp_build(&launcher->command_filter, SECCOMP_COMMAND, 0)) ||
+	    (error = seccomp_build(&launcher->init_filter, SECCOMP_INIT, 0)))
+		goto err;
+	fault->step = "open the token file";
+	if ((error = open_token_dir(launcher)) || (error = become_rootless(fault)))
+		goto err;
+	fault->step = "take a block of uids";
+	if (config->state_dir) {
+		struct store_config store = { .dir = config->state_dir, .sessions_max = config->sessions_max };
+		if ((error = store_open(&launcher->store, &store, &launcher->uids, fault)))
+			goto err;
+	} else if ((error = uid_block_open(&launcher->uids, 0, NULL))) {
+		goto err;
+	}
+	if ((error = open_slots(launcher)) || (error = open_namespaces(launcher, fault)))
+		goto err;
+	fault->step = "open the signals";
+	if ((error = open_signals(launcher)))
+		goto err;
+	find_facts(launcher);
+	try_userns(launcher);
+	try_cgroup_namespace(launcher);
+	/* The clocks must be looked at in time also when sandboxes keep every core busy. */
+	(void)setpriority(PRIO_PROCESS, 0, -10);
+	fault->step = NULL;
+	*out = launcher;
+	return 0;
+err:
+	launcher_close(launcher, true);
+	return error;
+}
+
+const struct launcher_facts *
+launcher_facts(const struct launcher *launcher)
+{
+	return &launcher->facts;
+}
+
+unsigned
+launcher_front_uid(const struct launcher *launcher)
+{
+	return launcher->uids.user + launcher->uids.slots - 1;
+}

@@ -1,0 +1,327 @@
+/* launcher_request.c - what the front may ask of the launcher, and whether it may
+ *
+ * The front may have been taken over: each message is checked here as if it were (table `requests`), and one that the front's
+ * code could not have sent ends the front. */
+#include "launcher_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "log.h"
+
+enum {
+	PIPEFS = 0x50495045,		/* PIPEFS_MAGIC (statfs(2)) */
+	MEMORY_LEAST_KB = 65536,	/* that must be available for a new session */
+};
+
+/* A front that is ours cannot have sent this. */
+static int
+violation(struct launcher *launcher, const char *what)
+{
+	log_say(LOG_TEXT, "the server broke the protocol: %s", what);
+	launcher->front_failed = true;
+	return -EPROTO;
+}
+
+/* File operations have limits of their own, which follow from a session's disk: the operator's ceilings are for commands. */
+static uint64_t
+greatest_limit(const struct launcher *launcher, enum limit_id id, uint32_t operation)
+{
+	uint64_t ceiling = operation == OPERATION_COMMAND ? limits_get(&launcher->config.ceilings, id) : 0;
+	return ceiling && ceiling < limit_fields[id].greatest ? ceiling : limit_fields[id].greatest;
+}
+
+static bool
+limits_valid(const struct launcher *launcher, const struct limits *limits, uint32_t operation)
+{
+	for (int i = 0; i < LIMITS_LEN; i++) {
+		enum limit_id id = (enum limit_id)i;
+		uint64_t value = limits_get(limits, id);
+		if (value < 1 || value > greatest_limit(launcher, id, operation))
+			return false;
+	}
+	return limits->nofile <= launcher->facts.nofile_max;
+}
+
+/* What a sandbox may be given: sealed memory, pipes, terminals, files, /dev/null. Never a directory, a socket, or anything that
+ * names something else of ours. */
+static bool
+descriptor_valid(int fd, bool parcel)
+{
+	struct stat stat;
+	struct statfs system;
+
+	if (fstat(fd, &stat))
+		return false;
+	if (parcel) {
+		int seals = fcntl(fd, F_GET_SEALS);
+		int needed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+		return seals >= 0 && (seals & needed) == needed && stat.st_size <= MESSAGE_PARCEL_MAX;
+	}
+	/* So that a program can open its /dev/stdout, as it can elsewhere; a named FIFO of the host's keeps its mode. */
+	if (S_ISFIFO(stat.st_mode) && !fstatfs(fd, &system) && system.f_type == PIPEFS)
+		(void)fchmod(fd, 0666);
+	return S_ISFIFO(stat.st_mode) || S_ISREG(stat.st_mode) ||
+	    (S_ISCHR(stat.st_mode) && (isatty(fd) || stat.st_rdev == makedev(1, 3)));
+}
+
+static int
+check_run(struct launcher *launcher, const struct message_run *run, const int *fds, size_t fds_len)
+{
+	if (run->run >= launcher->config.runs_max || run->operation >= OPERATIONS_LEN ||
+	    run->network >= NETWORKS_LEN || run->has_copy_out > 1)
+		return violation(launcher, "run: out of range");
+	if (run->network == NETWORK_HOST && !launcher->config.network_host)
+		return violation(launcher, "run: network not granted");
+	if (!limits_valid(launcher, &run->limits, run->operation))
+		return violation(launcher, "run: limits");
+	if (slot_find(launcher, run))
+		return violation(launcher, "run: in use");
+	if (fds_len != 4 + run->has_copy_out)
+		return violation(launcher, "run: descriptors");
+	for (size_t i = 0; i < fds_len; i++)
+		if (!descriptor_valid(fds[i], i == 0))
+			return violation(launcher, "run: a descriptor of the wrong kind");
+	return 0;
+}
+
+static int
+on_run(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+{
+	struct message_run run = message->run;
+	struct store_session *session = NULL;
+
+	run.session[sizeof(run.session) - 1] = '\0';
+	int error = check_run(launcher, &run, fds, *fds_len);
+	if (error)
+		return error;
+	struct slot *slot = run.session[0] ? NULL : slot_find_ready(launcher, &run);
+	bool is_ready = slot != NULL;
+	if (!slot)
+		slot = slot_find_empty(launcher);
+	if (!slot) {
+		/* Earlier sandboxes are still going. */
+		struct message_result busy = {
+			.type = MESSAGE_RESULT, .run = run.run, .generation = run.generation,
+			.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = EAGAIN, .step = "find a place",
+		};
+		launcher_answer(launcher, &busy, sizeof(busy), -1);
+		return 0;
+	}
+	launcher->spare_failed = false;
+	if (run.session[0]) {
+		session = launcher->store && store_id_valid(run.session) ?
+		    store_find(launcher->store, run.session) : NULL;
+		if (session)
+			run.network = launcher->config.network_host ? session->network : NETWORK_NONE;
+	}
+	slot->run = run;
+	slot->has_run = true;
+	slot->decided = false;
+	slot->verdict = VERDICT_INTERNAL;
+	slot->started = slot->oom_until = 0;
+	memset(&slot->report, 0, sizeof(slot->report));
+	memcpy(slot->fds, fds, sizeof(int) * *fds_len);
+	slot->fds_len = *fds_len;
+	*fds_len = 0;			/* the slot's now */
+	if (is_ready) {
+		run_order(launcher, slot);
+		return 0;
+	}
+	slot->session = NULL;
+	slot->network = run.network;
+	slot->disk_kb = run.limits.disk_kb;
+	if (run.session[0] && (!session || session->closing)) {
+		slot_fail(launcher, slot, "find the session", ENOENT);
+		return 0;
+	}
+	slot->session = session;
+	if (session)
+		session->running++;
+	slot_build(launcher, slot);
+	return 0;
+}
+
+static int
+on_cancel(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+{
+	(void)fds;
+	(void)fds_len;
+	struct slot *slot = slot_find(launcher, &message->run);
+	if (slot && slot->run.generation == message->run.generation)
+		slot_kill(slot, VERDICT_CANCELED);
+	return 0;
+}
+
+static int
+check_session(struct launcher *launcher, struct message_session *what, const int *fds, size_t fds_len)
+{
+	struct stat stat;
+
+	what->id[sizeof(what->id) - 1] = '\0';
+	if (!launcher->store)
+		return violation(launcher, "session: none are kept");
+	if (!store_id_valid(what->id))
+		return violation(launcher, "session: id");
+	if (fds_len && (!descriptor_valid(fds[0], true) || fstat(fds[0], &stat) ||
+	    stat.st_size > MESSAGE_META_MAX))
+		return violation(launcher, "session: record");
+	return 0;
+}
+
+static void
+answer_session(struct launcher *launcher, const struct message_session *what, int error)
+{
+	struct message_session done = *what;
+
+	done.type = MESSAGE_SESSION_DONE;
+	done.error = error < 0 ? -error : error;
+	launcher_answer(launcher, &done, sizeof(done), -1);
+}
+
+/* Whether the host has hardly any memory left that is really available (proc(5), MemAvailable): a new session would fill what the
+ * others count on. */
+static bool
+memory_is_short(const struct launcher *launcher)
+{
+	char text[512];
+
+	int fd = openat(root_proc(launcher->root), "meminfo", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *available = strstr(text, "MemAvailable:");
+	return available && strtoull(available + 13, NULL, 10) < MEMORY_LEAST_KB;
+}
+
+static int
+on_session_open(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+{
+	struct message_session what = message->session;
+
+	int error = check_session(launcher, &what, fds, *fds_len);
+	if (error)
+		return error;
+	if (what.network >= NETWORKS_LEN || (what.network == NETWORK_HOST && !launcher->config.network_host))
+		return violation(launcher, "session: network not granted");
+	if (what.disk_kb < 1 || what.disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
+		return violation(launcher, "session: disk");
+	error = memory_is_short(launcher) ? -ENOMEM : store_create(launcher->store, &what, fds[0]);
+	answer_session(launcher, &what, error);
+	return 0;
+}
+
+static int
+on_session_save(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+{
+	struct message_session what = message->session;
+
+	int error = check_session(launcher, &what, fds, *fds_len);
+	if (error)
+		return error;
+	struct store_session *session = store_find(launcher->store, what.id);
+	error = !session || session->closing ? -ENOENT : store_save(launcher->store, session, fds[0]);
+	answer_session(launcher, &what, error);
+	return 0;
+}
+
+static int
+on_session_close(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+{
+	struct message_session what = message->session;
+
+	int error = check_session(launcher, &what, fds, *fds_len);
+	if (error)
+		return error;
+	struct store_session *session = store_find(launcher->store, what.id);
+	if (!session || session->closing) {
+		answer_session(launcher, &what, -ENOENT);
+		return 0;
+	}
+	session->closing = true;
+	for (size_t i = 0; i < launcher->slots_len; i++)
+		if (launcher->slots[i].session == session)
+			slot_kill(&launcher->slots[i], VERDICT_CANCELED);
+	/* It is gone for a restart from now on; its files go when the last run has let go of them. */
+	error = store_forget(launcher->store, session);
+	if (!session->running)
+		(void)store_remove(launcher->store, session);
+	answer_session(launcher, &what, error);
+	return 0;
+}
+
+static int
+on_session_usage(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+{
+	struct message_session what = message->session;
+
+	int error = check_session(launcher, &what, fds, *fds_len);
+	if (error)
+		return error;
+	struct store_session *session = store_find(launcher->store, what.id);
+	if (session)
+		what.used_kb = store_used_kb(launcher->store, session);
+	answer_session(launcher, &what, session ? 0 : -ENOENT);
+	return 0;
+}
+
+static int
+on_goodbye(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+{
+	(void)fds;
+	(void)fds_len;
+	launcher->keep_sessions = message->plain.session_keep && launcher->config.keep_sessions;
+	return 0;
+}
+
+/* What the front may ask: each message's size and how many descriptors come with it. */
+static const struct request {
+	size_t size;
+	size_t fds_least, fds_most;
+	int (*handle)(struct launcher *, const union message *, int *fds, size_t *fds_len);
+} requests[] = {
+	[MESSAGE_RUN] = { sizeof(struct message_run), 4, 5, on_run },
+	[MESSAGE_CANCEL] = { sizeof(struct message_run), 0, 0, on_cancel },
+	[MESSAGE_SESSION_OPEN] = { sizeof(struct message_session), 1, 1, on_session_open },
+	[MESSAGE_SESSION_SAVE] = { sizeof(struct message_session), 1, 1, on_session_save },
+	[MESSAGE_SESSION_CLOSE] = { sizeof(struct message_session), 0, 0, on_session_close },
+	[MESSAGE_SESSION_USAGE] = { sizeof(struct message_session), 0, 0, on_session_usage },
+	[MESSAGE_GOODBYE] = { sizeof(struct message_plain), 0, 0, on_goodbye },
+};
+
+/* Takes what has come, a bounded number at a time. False when the front's end is closed. */
+bool
+launcher_take_requests(struct launcher *launcher)
+{
+	union message message;
+	int fds[MESSAGE_FDS_MAX];
+	size_t fds_len;
+
+	for (int i = 0; i < 64 && !launcher->front_failed; i++) {
+		memset(&message, 0, sizeof(message));
+		ssize_t n = message_receive(launcher->front, &message, sizeof(message), fds, &fds_len);
+		if (n == -EAGAIN)
+			return true;
+		if (n == 0 || n == -ECONNRESET)
+			return false;
+		const struct request *request = NULL;
+		if (n >= (ssize_t)sizeof(message.type) &&
+		    message.type < sizeof(requests) / sizeof(requests[0]))
+			request = &requests[message.type];
+		if (!request || !request->handle || (size_t)n != request->size ||
+		    fds_len < request->fds_least || fds_len > request->fds_most)
+			(void)violation(launcher, "no such message");
+		else
+			(void)request->handle(launcher, &message, fds, &fds_len);
+		while (fds_len)
+			close(fds[--fds_len]);
+	}
+	return true;
+}

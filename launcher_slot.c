@@ -1,0 +1,375 @@
+/* launcher_slot.c - a slot and the sandbox in it: built, waiting, running, settling, killed, gone
+ *
+ * launcher.c's theory of operation has the states. */
+#include "launcher_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum { READY_KEPT = 1 };			/* sandboxes that stay when nothing is asked for */
+static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
+static const int64_t ready_ns = 10ll * 1000 * MILLISECOND;	/* more than READY_KEPT go after so long */
+static const int64_t oom_settle_ns = 50 * MILLISECOND;	/* v1: the event comes before the counter moves */
+
+struct slot *
+slot_find(struct launcher *launcher, const struct message_run *run)
+{
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (slot->state != SLOT_EMPTY && slot->has_run && slot->run.run == run->run)
+			return slot;
+	}
+	return NULL;
+}
+
+struct slot *
+slot_find_empty(struct launcher *launcher)
+{
+	for (size_t i = 0; i < launcher->slots_len; i++)
+		if (launcher->slots[i].state == SLOT_EMPTY)
+			return &launcher->slots[i];
+	return NULL;
+}
+
+/* A sandbox that waits for a run of this kind. */
+struct slot *
+slot_find_ready(struct launcher *launcher, const struct message_run *run)
+{
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (slot->state == SLOT_READY && slot->network == run->network)
+			return slot;
+	}
+	return NULL;
+}
+
+void
+slot_close_fds(struct slot *slot)
+{
+	while (slot->fds_len)
+		close(slot->fds[--slot->fds_len]);
+}
+
+/* The session's last run is over: what it shared is given back, and if it is to go, it goes. */
+static void
+leave_session(struct launcher *launcher, struct store_session *session)
+{
+	if (!session || --session->running)
+		return;
+	close_fd(&session->netns);
+	if (session->closing)
+		(void)store_remove(launcher->store, session);
+}
+
+/* The run is over, its sandbox may live on. */
+void
+slot_end_run(struct launcher *launcher, struct slot *slot, const struct message_result *result)
+{
+	launcher_answer(launcher, result, sizeof(*result), -1);
+	slot_close_fds(slot);
+	slot->has_run = false;
+}
+
+/* The sandbox is gone. What may take time comes after the answer. */
+static void
+empty(struct launcher *launcher, struct slot *slot)
+{
+	struct store_session *session = slot->session;
+
+	close_fd(&slot->control);
+	close_fd(&slot->pidfd);
+	slot->session = NULL;
+	slot->state = SLOT_EMPTY;
+	if (slot->group && !cgroup_reusable(slot->group)) {
+		cgroup_group_close(slot->group);
+		slot->group = NULL;
+	}
+	leave_session(launcher, session);
+}
+
+void
+slot_fail(struct launcher *launcher, struct slot *slot, const char *step, int error)
+{
+	if (!slot->has_run) {
+		launcher->spare_failed = true;
+		empty(launcher, slot);
+		return;
+	}
+	struct message_result result = {
+		.type = MESSAGE_RESULT, .run = slot->run.run, .generation = slot->run.generation,
+		.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = error < 0 ? -error : error,
+		.by_group = by_group(launcher),
+	};
+
+	snprintf(result.step, sizeof(result.step), "%s", step);
+	slot_end_run(launcher, slot, &result);
+	empty(launcher, slot);
+}
+
+void
+slot_kill(struct slot *slot, enum verdict verdict)
+{
+	if (slot->state == SLOT_EMPTY)
+		return;
+	if (!slot->decided) {
+		slot->decided = true;
+		slot->verdict = verdict;
+	}
+	slot->state = SLOT_KILLING;
+	if (slot->group)
+		(void)cgroup_kill(slot->group);
+	(void)syscall(SYS_pidfd_send_signal, slot->pidfd, SIGKILL, NULL, 0);
+}
+
+/* --- building ----------------------------------------------------------------------------------- */
+
+static int
+open_group(struct launcher *launcher, struct slot *slot)
+{
+	if (slot->group)
+		return 0;
+	(void)cgroup_sweep(launcher->cgroup);
+	return cgroup_group_open(launcher->cgroup, &slot->group);
+}
+
+static bool
+has_writable_bind(const struct launcher_config *config)
+{
+	for (size_t i = 0; i < config->binds_len; i++)
+		if (config->binds[i].writable)
+			return true;
+	return false;
+}
+
+/* A stateless run has its slot's user namespace, a session's run one with the session's uid. */
+static int
+open_userns(struct launcher *launcher, struct slot *slot, uid_t init_uid, uid_t user_uid)
+{
+	if (!launcher->facts.userns)
+		return -1;
+	if (!slot->session && slot->userns >= 0)
+		return slot->userns;
+	int fd = jail_userns(root_proc(launcher->root), init_uid, user_uid, launcher->uids.one);
+	if (!slot->session && fd >= 0)
+		slot->userns = fd;
+	return fd;
+}
+
+/* Runs of a session that overlap share one network namespace: the first one's. */
+static void
+share_network(struct launcher *launcher, struct slot *slot)
+{
+	char path[32];
+	struct store_session *session = slot->session;
+
+	if (!session || session->netns >= 0 || slot->network == NETWORK_HOST)
+		return;
+	snprintf(path, sizeof(path), "%d/ns/net", (int)slot->pid);
+	session->netns = openat(root_proc(launcher->root), path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A sandbox can serve again only where nobody else shares its parts, and where pid 1's capabilities are of a user namespace. */
+static bool
+can_reuse(const struct launcher *launcher, const struct slot *slot)
+{
+	return launcher->config.reuse && launcher->facts.userns && !launcher->uids.one && !slot->session &&
+	    slot->network == NETWORK_NONE && !has_writable_bind(&launcher->config) && by_group(launcher);
+}
+
+void
+slot_build(struct launcher *launcher, struct slot *slot)
+{
+	struct store_session *session = slot->session;
+	const struct uid_block *uids = &launcher->uids;
+	bool one = uids->one;
+	uid_t init_uid = one ? uids->init : uids->init + slot->number;
+	uid_t user_uid = one ? uids->user : session ? store_uid(launcher->store, session) :
+	    uids->user + slot->number;
+
+	slot->state = SLOT_BUILDING;
+	slot->used = false;
+	int error = open_group(launcher, slot);
+	if (error) {
+		slot_fail(launcher, slot, "make a cgroup", error);
+		return;
+	}
+	int userns = open_userns(launcher, slot, init_uid, user_uid);
+	if (userns < 0 && launcher->facts.userns) {
+		slot_fail(launcher, slot, "make a user namespace", userns);
+		return;
+	}
+	struct jail_plan plan = {
+		.root = launcher->root, .group = slot->group,
+		.command_filter = &launcher->command_filter, .init_filter = &launcher->init_filter,
+		.launcher = launcher->self, .userns = userns,
+		.netns = slot->network == NETWORK_HOST ? JAIL_NET_HOST :
+		    session && session->netns >= 0 ? session->netns : JAIL_NET_NEW,
+		.sessions = launcher->store ? store_namespace(launcher->store) : -1,
+		.session = session ? session->path : NULL,
+		.disk_kb = slot->disk_kb,
+		.reuse = can_reuse(launcher, slot),
+		.init_uid = init_uid, .user_uid = user_uid,
+		.cgroup_namespace = launcher->facts.cgroup_namespace, .one_uid = one,
+	};
+	pid_t pid = jail_spawn(&plan, &slot->pidfd, &slot->control);
+	if (session && userns >= 0)
+		close(userns);
+	if (pid < 0) {
+		slot_fail(launcher, slot, "clone", pid);
+		return;
+	}
+	slot->pid = pid;
+	slot->look = wait_clock() + build_deadline_ns;
+	share_network(launcher, slot);
+}
+
+/* Builds one ahead of need, and gives back what has not been needed for a while. */
+void
+slots_tend(struct launcher *launcher)
+{
+	int64_t now = launcher->wait.now;
+	size_t coming = 0;
+
+	launcher->ready = 0;
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		const struct slot *slot = &launcher->slots[i];
+		launcher->ready += slot->state == SLOT_READY;
+		coming += (slot->state == SLOT_BUILDING && !slot->has_run) || slot->state == SLOT_SETTLING;
+	}
+	for (size_t i = 0; i < launcher->slots_len && launcher->ready > READY_KEPT; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (slot->state == SLOT_READY && now >= slot->look) {
+			slot_kill(slot, VERDICT_CANCELED);
+			launcher->ready--;
+		}
+	}
+	struct slot *slot = slot_find_empty(launcher);
+	if (!launcher->config.reuse || launcher->ready + coming >= READY_KEPT || launcher->spare_failed || !slot)
+		return;
+	memset(&slot->report, 0, sizeof(slot->report));
+	slot->has_run = slot->decided = false;
+	slot->session = NULL;
+	slot->started = slot->oom_until = 0;
+	slot->network = NETWORK_NONE;
+	slot->disk_kb = limit_fields[LIMIT_DISK].standard;
+	slot_build(launcher, slot);
+}
+
+/* --- in the loop -------------------------------------------------------------------------------- */
+
+/* pid 1 is gone, and with it everything in the sandbox. */
+static void
+end_sandbox(struct launcher *launcher, struct slot *slot, int64_t now)
+{
+	while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	run_take_report(slot);
+	if (slot->has_run)
+		run_conclude(launcher, slot, now);
+	else if (!slot->used)
+		launcher->spare_failed = true;
+	empty(launcher, slot);
+}
+
+/* pid 1 has said something. */
+static void
+step_reports(struct launcher *launcher, struct slot *slot, int64_t now)
+{
+	run_take_report(slot);
+	if (slot->state == SLOT_RUNNING && slot->report.type == JAIL_ENDED && slot->report.alone) {
+		run_conclude(launcher, slot, now);
+		slot->report.type = 0;
+		slot->state = SLOT_SETTLING;
+		slot->look = now + build_deadline_ns;
+		run_take_report(slot);
+	}
+	if (slot->report.type != JAIL_READY)
+		return;
+	if (slot->state == SLOT_SETTLING && !cgroup_again(slot->group)) {
+		close_fd(&slot->control);	/* pid 1 takes that as its end */
+		return;
+	}
+	if (slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING) {
+		slot->report.type = 0;
+		if (slot->has_run) {
+			run_order(launcher, slot);
+			return;
+		}
+		slot->state = SLOT_READY;
+		slot->look = now + ready_ns;
+	}
+}
+
+void
+slots_wait(struct launcher *launcher)
+{
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		struct slot *slot = &launcher->slots[i];
+		slot->wait_pidfd = slot->wait_control = slot->wait_oom = WAIT_NONE;
+		if (slot->state == SLOT_EMPTY)
+			continue;
+		slot->wait_pidfd = wait_add(&launcher->wait, slot->pidfd, POLLIN);
+		if (slot->state != SLOT_KILLING)
+			slot->wait_control = wait_add(&launcher->wait, slot->control, POLLIN);
+		if (slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING ||
+		    (slot->state == SLOT_READY && launcher->ready > READY_KEPT)) {
+			wait_until(&launcher->wait, slot->look);
+		} else if (slot->state == SLOT_RUNNING) {
+			wait_until(&launcher->wait, slot->look);
+			wait_until(&launcher->wait, run_wall_deadline(slot));
+			if (slot->oom_until)
+				wait_until(&launcher->wait, launcher->wait.now + MILLISECOND);
+			else
+				slot->wait_oom = wait_add(&launcher->wait, cgroup_oom_fd(slot->group),
+				    POLLIN | POLLPRI);
+		}
+	}
+}
+
+void
+slots_step(struct launcher *launcher)
+{
+	int64_t now = launcher->wait.now;
+
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (slot->state == SLOT_EMPTY)
+			continue;
+		if (wait_ready(&launcher->wait, slot->wait_pidfd)) {
+			end_sandbox(launcher, slot, now);
+			continue;
+		}
+		if (wait_ready(&launcher->wait, slot->wait_control) && slot->state != SLOT_KILLING)
+			step_reports(launcher, slot, now);
+		if (wait_ready(&launcher->wait, slot->wait_oom)) {
+			slot->oom_until = now + oom_settle_ns;
+		}
+		if (slot->oom_until)
+			run_look_for_oom(slot, now);
+		run_look(launcher, slot, now);
+	}
+}
+
+void
+slots_end(struct launcher *launcher)
+{
+	for (size_t i = 0; i < launcher->slots_len; i++)
+		slot_kill(&launcher->slots[i], VERDICT_CANCELED);
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (slot->state == SLOT_EMPTY)
+			continue;
+		while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		slot->state = SLOT_EMPTY;
+		slot_close_fds(slot);
+		close_fd(&slot->control);
+		close_fd(&slot->pidfd);
+		leave_session(launcher, slot->session);
+	}
+}
