@@ -43,7 +43,7 @@ enum {
 #define BYTES_MAX ((uint64_t)INT64_MAX)	/* v1 takes no more; as good as no limit */
 
 enum file {
-	MEM_LIMIT, MEM_SWAP_LIMIT, MEM_USAGE, MEM_PEAK, MEM_EVENTS, MEM_STAT,
+	MEM_LIMIT, MEM_SWAP_LIMIT, MEM_SOCKETS_LIMIT, MEM_USAGE, MEM_PEAK, MEM_EVENTS, MEM_STAT,
 	CPU_TIME, CPU_USER, CPU_SYSTEM, PIDS_LIMIT, PIDS_USAGE, KILL, FILES
 };
 
@@ -86,6 +86,8 @@ static const struct file_row {
 } rows[FILES] = {
 	[MEM_LIMIT] = { CGROUP_MEMORY, O_RDWR, "memory.max", "memory.limit_in_bytes", NULL },
 	[MEM_SWAP_LIMIT] = { CGROUP_MEMORY, O_RDWR, NULL, NULL, "memory.memsw.limit_in_bytes" },
+	/* v1 counts what lies in sockets of TCP and UDP only where it is limited, and beside all else. */
+	[MEM_SOCKETS_LIMIT] = { CGROUP_MEMORY, O_RDWR, NULL, "memory.kmem.tcp.limit_in_bytes", NULL },
 	[MEM_USAGE] = { CGROUP_MEMORY, O_RDONLY, "memory.current", "memory.usage_in_bytes",
 	    "memory.memsw.usage_in_bytes" },
 	[MEM_PEAK] = { CGROUP_MEMORY, O_RDWR, "memory.peak", "memory.max_usage_in_bytes",
@@ -313,6 +315,8 @@ static int set_memory(struct cgroup_group *group, uint64_t limit)
 		result = cgroup_write_number(group->files[MEM_LIMIT], limit);
 	if (result == 0 && swap >= 0)
 		result = cgroup_write_number(swap, limit);
+	if (result == 0 && group->files[MEM_SOCKETS_LIMIT] >= 0)
+		result = cgroup_write_number(group->files[MEM_SOCKETS_LIMIT], limit);
 	if (result == 0)
 		group->mem_limit = limit;
 	return result;

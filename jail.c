@@ -131,6 +131,18 @@ enter_cgroup_namespace(struct jail *jail)
 	return jail->plan->cgroup_namespace && unshare(CLONE_NEWCGROUP) ? -errno : 0;
 }
 
+static int set_rlimit(int resource, uint64_t soft, uint64_t hard);
+
+/* No core file fits in one byte; and only for this one value does the kernel not start the program of a core_pattern either, which
+ * would be root of the host's (core(5), do_coredump). The command's filter keeps it so. */
+static int
+forbid_cores(struct jail *jail)
+{
+	(void)jail;
+	int error = set_rlimit(RLIMIT_CORE, 1, 1);
+	return error ? set_rlimit(RLIMIT_CORE, 0, 0) : 0;	/* where ours is 0, and cannot be raised */
+}
+
 static int
 set_priorities(struct jail *jail)
 {
@@ -337,6 +349,7 @@ static const struct building_step {
 	{ "enter the cgroup", enter_cgroup },
 	{ "unshare the cgroup namespace", enter_cgroup_namespace },
 	{ "set priorities", set_priorities },
+	{ "forbid core files", forbid_cores },
 	{ "set the host name", set_host_name },
 	{ "raise loopback", raise_loopback },
 	{ "build the file system", build_file_system },
@@ -378,7 +391,6 @@ set_rlimits(const struct jail_order *order)
 		bytes = RLIM_INFINITY;
 	if ((error = set_rlimit(RLIMIT_FSIZE, bytes, bytes)) ||
 	    (error = set_rlimit(RLIMIT_NOFILE, limits->nofile, limits->nofile)) ||
-	    (error = set_rlimit(RLIMIT_CORE, 0, 0)) ||
 	    (error = set_rlimit(RLIMIT_CPU, cpu_s, cpu_s + 1)) ||
 	    (error = set_rlimit(RLIMIT_MEMLOCK, (uint64_t)MEMLOCK_KB << 10, (uint64_t)MEMLOCK_KB << 10)))
 		return error;
@@ -768,8 +780,23 @@ write_map(int proc, pid_t pid, const char *file, const char *text)
 	return error;
 }
 
-int
-jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
+/* Takes another effective uid, and keeps the capabilities: a change away from uid 0 clears the effective ones (capabilities(7)). */
+static int
+act_as(uid_t uid)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) || syscall(SYS_setresuid, -1, uid, -1) ||
+	    syscall(SYS_capset, &header, data))
+		return -errno;
+	/* A change of uid makes us not dumpable, and then a child's files in /proc are not ours to open. */
+	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) ? -errno : 0;
+}
+
+/* Makes one by a process that waits in it until it is killed. */
+static int
+map_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 {
 	char map[96], path[48];
 	int fd = -1, error = 0;
@@ -799,4 +826,22 @@ jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 	while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	return error ? error : fd;
+}
+
+/* What the kernel bounds for each user (inotify, message queues, signals that wait, namespaces) it counts for the user inside, and
+ * again for who made the namespace: made as root, all sandboxes together would have root's share, and use it up. */
+int
+jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
+{
+	uid_t own = geteuid();
+
+	int fd = one_uid ? 0 : act_as(user_uid);
+	if (fd == 0)
+		fd = map_userns(proc, init_uid, user_uid, one_uid);
+	int error = one_uid ? 0 : act_as(own);
+	if (error && fd >= 0) {
+		close(fd);
+		fd = error;
+	}
+	return fd;
 }

@@ -135,7 +135,7 @@ static unsigned int emit_test(struct assembler *as, unsigned int compare, uint32
 
 static bool same_operand(const struct seccomp_rule *a, const struct seccomp_rule *b)
 {
-	return a->argument == b->argument && a->mask == b->mask;
+	return a->argument == b->argument && a->high == b->high && a->mask == b->mask;
 }
 
 static unsigned int emit_answer(struct assembler *as, const struct seccomp_answer *answer)
@@ -159,7 +159,7 @@ static unsigned int emit_answer(struct assembler *as, const struct seccomp_answe
 			emit(as, BPF_ALU | BPF_AND | BPF_K, rule->mask, 0, 0);
 		/* Both of our machines are little-endian: the low half comes first. */
 		next = emit_load(as, offsetof(struct seccomp_data, args) +
-				 rule->argument * sizeof(uint64_t));
+				 rule->argument * sizeof(uint64_t) + rule->high * sizeof(uint32_t));
 	}
 	return next;
 }

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define REFUSED(number) { .value = SECCOMP_RET_ERRNO | (number) }
@@ -29,6 +30,13 @@ enum {
 	SOCKET_TYPE = 0xf,	/* the rest of the word is SOCK_CLOEXEC and SOCK_NONBLOCK */
 	SOCKET_PACKET = 10,	/* SOCK_PACKET: turns AF_INET into AF_PACKET */
 	SCHED_CORE = 62,	/* PR_SCHED_CORE, Linux 5.14 */
+	/* SO_ATTACH_*; the numbers are those of every machine of ours. */
+	ATTACH_FILTER = 26,
+	ATTACH_BPF = 50,
+	ATTACH_REUSEPORT_CBPF = 51,
+	ATTACH_REUSEPORT_EBPF = 52,
+	MMAP_HUGETLB = 0x40000,
+	MEMFD_HUGETLB = 4,
 };
 
 const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
@@ -39,6 +47,7 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 	[VERDICT_EINVAL] = REFUSED(EINVAL),
 	[VERDICT_EAFNOSUPPORT] = REFUSED(EAFNOSUPPORT),
 	[VERDICT_EPROTONOSUPPORT] = REFUSED(EPROTONOSUPPORT),
+	[VERDICT_DONE] = REFUSED(0),
 
 	[VERDICT_SOCKET] = {
 		.rules = {
@@ -91,6 +100,44 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 	},
 	[VERDICT_PRCTL] = {
 		.rules = { IS(0, SCHED_CORE, EINVAL) },
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_SOCKET_OPTION] = {
+		.rules = {
+			IS(2, ATTACH_FILTER, EPERM),
+			IS(2, ATTACH_BPF, EPERM),
+			IS(2, ATTACH_REUSEPORT_CBPF, EPERM),
+			IS(2, ATTACH_REUSEPORT_EBPF, EPERM),
+		},
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_SETSOCKOPT] = {
+		.rules = { IS(1, SOL_SOCKET, SOCKET_OPTION) },
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_MMAP] = {
+		.rules = { ANY_BIT(3, MMAP_HUGETLB, EPERM) },
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_MEMFD] = {
+		.rules = { ANY_BIT(1, MEMFD_HUGETLB, EPERM) },
+		.otherwise = VERDICT_ALLOW,
+	},
+	/* gpg, ssh-agent and others end when they cannot turn core files off: they are told that they did. */
+	[VERDICT_SETRLIMIT] = {
+		.rules = { IS(0, RLIMIT_CORE, DONE) },
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_CORE_LIMIT] = {	/* where there is a new limit, and not only a question */
+		.rules = {
+			ANY_BIT(2, 0xffffffff, DONE),
+			{ .test = RULE_ANY_BIT, .argument = 2, .high = 1, .value = 0xffffffff,
+			  .verdict = VERDICT_DONE },
+		},
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_PRLIMIT] = {
+		.rules = { IS(1, RLIMIT_CORE, CORE_LIMIT) },
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_NO_EXEC] = {

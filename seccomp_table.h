@@ -23,6 +23,7 @@ enum seccomp_verdict {
 	VERDICT_EINVAL,
 	VERDICT_EAFNOSUPPORT,
 	VERDICT_EPROTONOSUPPORT,
+	VERDICT_DONE,		/* not done, and said to be */
 	VERDICT_NETLINK,
 	VERDICT_INET,
 	VERDICT_SOCKET,
@@ -31,6 +32,13 @@ enum seccomp_verdict {
 	VERDICT_UNSHARE,
 	VERDICT_PERSONALITY,
 	VERDICT_PRCTL,
+	VERDICT_SOCKET_OPTION,
+	VERDICT_SETSOCKOPT,
+	VERDICT_MMAP,
+	VERDICT_MEMFD,
+	VERDICT_SETRLIMIT,
+	VERDICT_CORE_LIMIT,
+	VERDICT_PRLIMIT,
 	VERDICT_NO_EXEC,
 	SECCOMP_VERDICTS
 };
@@ -41,10 +49,12 @@ enum seccomp_rule_test {
 	RULE_ANY_BIT,	/* the argument has a bit of the value */
 };
 
-/* Only the low 32 bits of an argument are looked at: an argument with a rule is an int to the
- * kernel, or a long of which it uses those alone, and what it drops must hide nothing from us. */
+/* Only 32 bits of an argument are looked at, the low ones but for pointers: an argument with a rule
+ * is an int to the kernel, or a long of which it uses those alone, and what it drops must hide
+ * nothing from us. */
 struct seccomp_rule {
 	uint8_t test, argument;
+	uint8_t high;		/* 1: the upper half of the argument */
 	uint8_t verdict;	/* when the test is true; else the next rule is tried */
 	uint32_t mask;		/* 0: all bits */
 	uint32_t value;

@@ -36,7 +36,9 @@ static const int missing_x86_64[] = {
 	134, 136, 139, 156, 177, 178, 180, -185, 205, 206, 211, 214, -216, 236, 248, -250, 323,
 	337, -423, 425, -433, 435, 442, 447, 467, 469, -LAST_TRIED, -1
 };
-static const int asked_x86_64[] = { 16, 41, 53, 56, 135, 157, 272, -1 };
+static const int asked_x86_64[] = {
+	9, 16, 41, 53, 54, 56, 135, 157, 160, 272, 302, 319, -1
+};
 static const int init_x86_64[] = {
 	0, 1, 3, 7, 13, -15, 39, 46, 47, 60, -62, 98, 131, 219, 228, 231, 247, 271, 289, 424, 434,
 	-1
@@ -56,7 +58,9 @@ static const int missing_aarch64[] = {
 	0, 42, 217, -219, 234, 244, -259, 282, 295, -423, 425, -433, 435, 442, 447, 467, 469,
 	-LAST_TRIED, -1
 };
-static const int asked_aarch64[] = { 29, 92, 97, 167, 198, 199, 220, -1 };
+static const int asked_aarch64[] = {
+	29, 92, 97, 164, 167, 198, 199, 208, 220, 222, 261, 279, -1
+};
 static const int init_aarch64[] = {
 	57, 63, 64, 73, 74, 93, -95, 113, 128, 129, 132, 134, 135, 139, 165, 172, 211, 212, 260,
 	424, 434, -1
@@ -319,6 +323,49 @@ TEST("a core scheduling cookie cannot be had, all else of prctl can")
 	CHECK_INT(command("prctl", 62 | 1ULL << 40, 1, 0), REFUSE(EINVAL));
 	CHECK_INT(command("prctl", PR_SET_NAME, 62, 62), ALLOW);
 	CHECK_INT(command("prctl", PR_SET_NO_NEW_PRIVS, 1, 0), ALLOW);
+}
+
+TEST("no socket gets a filter, and other options of sockets are set")
+{
+	static const uint64_t high = 1ULL << 40;
+
+	for (uint64_t option = 0; option < 100; option++) {
+		bool attaches = option == 26 || (option >= 50 && option <= 52);
+
+		CHECK_INT(command("setsockopt", 3, SOL_SOCKET, option),
+			  attaches ? REFUSE(EPERM) : ALLOW);
+		CHECK_INT(command("setsockopt", 3, SOL_SOCKET | high, option | high),
+			  attaches ? REFUSE(EPERM) : ALLOW);
+		CHECK_INT(command("setsockopt", 3, IPPROTO_TCP, option), ALLOW);
+	}
+}
+
+TEST("huge pages cannot be had, by mmap or memfd_create")
+{
+	for (size_t i = 0; i < 2; i++) {
+		uint32_t arch = expected[i].arch;
+		struct seccomp_data data = {
+			.nr = seccomp_number(arch, "mmap"), .arch = arch,
+			.args = { 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE },
+		};
+
+		CHECK_INT(seccomp_evaluate(built(SECCOMP_COMMAND, arch), &data), ALLOW);
+		data.args[3] |= 0x40000;
+		CHECK_INT(seccomp_evaluate(built(SECCOMP_COMMAND, arch), &data), REFUSE(EPERM));
+	}
+	CHECK_INT(command("memfd_create", 4, 3, 4), ALLOW);
+	CHECK_INT(command("memfd_create", 4, 4 | 1, 4), REFUSE(EPERM));
+}
+
+TEST("the limit of core files stays as it is, can be asked for, and a change is said to be made")
+{
+	CHECK_INT(command("setrlimit", 4, 0x1000, 0), REFUSE(0));
+	CHECK_INT(command("setrlimit", 4 | 1ULL << 40, 0x1000, 0), REFUSE(0));
+	CHECK_INT(command("setrlimit", 3, 0x1000, 0), ALLOW);
+	CHECK_INT(command("prlimit64", 0, 4, 0), ALLOW);
+	CHECK_INT(command("prlimit64", 0, 4, 0x1000), REFUSE(0));
+	CHECK_INT(command("prlimit64", 0, 4, 0x4200000000), REFUSE(0));
+	CHECK_INT(command("prlimit64", 0, 3, 0x4200000000), ALLOW);
 }
 
 TEST("the server can map memory, but not as code")

@@ -157,13 +157,14 @@ socket_kb() {
 	alone=$(json .stdout)
 	expect_match "$alone" $'inotify [1-9][0-9]*\nmqueue [1-9]'
 	api '{"nofile": 2000, "wall_time": 20000}' -- /attacks/attack quotas 4 >/dev/null &
+	local other=$!
 	sleep 1
 	api '{"nofile": 2000}' -- /attacks/attack quotas
 	expect_json .stdout "$alone"
 	# Nor are they the host's: what a user namespace's users have also counts for who made it.
 	need python3
 	expect "$(python3 -c 'import ctypes; print(ctypes.CDLL(None).inotify_init() >= 0)')" True 'an inotify of the host'
-	wait
+	wait "$other"
 }
 
 @test "a crash leaves no core, and no program of the host is told of it" {
