@@ -130,6 +130,14 @@ keep_namespace(const char *dir, int ready)
 		pause();
 }
 
+static void
+end_keeper(pid_t keeper)
+{
+	kill(keeper, SIGKILL);
+	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 static int
 spawn_keeper(const char *dir, pid_t *keeper)
 {
@@ -148,8 +156,7 @@ spawn_keeper(const char *dir, pid_t *keeper)
 	if (failed)
 		return failed;
 	if (error) {
-		kill((pid_t)pid, SIGKILL);
-		(void)waitpid((pid_t)pid, NULL, 0);
+		end_keeper((pid_t)pid);
 		return error;
 	}
 	*keeper = (pid_t)pid;
@@ -257,6 +264,31 @@ note_keeper(struct store *store, pid_t keeper)
 	return error;
 }
 
+/* A namespace can be pinned only in one whose number is lower. Linux 6.18 deals numbers out to each CPU in lots, so that a new
+ * namespace has a higher one only if it is made on the right CPU: each is tried. */
+static int
+pin_on_any_cpu(struct store *store, pid_t *keeper)
+{
+	cpu_set_t before, one;
+	int error = -EINVAL;
+
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return -errno;
+	for (size_t cpu = 0; cpu < CPU_SETSIZE && error == -EINVAL; cpu++) {
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one))
+			continue;
+		end_keeper(*keeper);
+		*keeper = 0;
+		error = spawn_keeper(store->dir, keeper);
+		if (!error)
+			error = pin_namespace(store, *keeper);
+	}
+	(void)sched_setaffinity(0, sizeof(before), &before);
+	return error;
+}
+
 static int
 new_namespace(struct store *store)
 {
@@ -265,10 +297,14 @@ new_namespace(struct store *store)
 	int error = spawn_keeper(store->dir, &keeper);
 	if (error)
 		return error;
+	error = pin_namespace(store, keeper);
+	if (error == -EINVAL)
+		error = pin_on_any_cpu(store, &keeper);
+	if (!keeper)
+		return error;
 	int fd = open_ns_of(keeper);
-	if (fd >= 0 && !pin_namespace(store, keeper)) {
-		kill(keeper, SIGKILL);
-		(void)waitpid(keeper, NULL, 0);
+	if (fd >= 0 && !error) {
+		end_keeper(keeper);
 		return fd;
 	}
 	store->keeper = keeper;
@@ -760,7 +796,7 @@ remove_home(struct store *store)
 	char path[PATH_MAX];
 
 	if (store->keeper)
-		kill(store->keeper, SIGKILL);
+		end_keeper(store->keeper);
 	if (store->host < 0 || go(store->host))
 		return;
 	if (!store->keeper && !pin_path(store, path, sizeof(path))) {
