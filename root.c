@@ -94,10 +94,10 @@ static const struct symlink_spec {
 	{ "stderr", "/proc/self/fd/2" }, { "ptmx", "pts/ptmx" }, { "shm", "/run/shm" },
 };
 
-/* Parts of /proc that tell of the host or act on it. But for the keys all are closed to an ordinary user anyway: the masks
- * stand behind that. */
+/* Parts of /proc that tell of the host or act on it. But for the keys and the pressure, where anyone may set up triggers, all
+ * are closed to an ordinary user anyway: the masks stand behind that. */
 static const char *const proc_masked[] = {
-	"acpi", "kcore", "key-users", "keys", "kmsg", "sched_debug", "sysrq-trigger", "timer_list",
+	"acpi", "kcore", "key-users", "keys", "kmsg", "pressure", "sched_debug", "sysrq-trigger", "timer_list",
 };
 static const char *const proc_read_only[] = { "sys" };
 
