@@ -22,19 +22,21 @@ setup_file() {
 
 @test "a run whose output another run of its session was given answers at once, and is not written to" {
 	in_session "$SESSION" '{"wall_time": 20000}' -- /attacks/attack pass take 4 >/dev/null &
+	local taker=$!
 	sleep 0.3
 	local began=$SECONDS
 	in_session "$SESSION" -- /attacks/attack pass give
 	expect_json .stdout $'give ok'
 	((SECONDS - began < 3))
-	wait
+	wait "$taker"
 	in_session "$SESSION" '{"wall_time": 20000}' -- /attacks/attack pass take 4 flood >/dev/null &
+	taker=$!
 	sleep 0.3
 	began=$SECONDS
 	in_session "$SESSION" -- /attacks/attack pass give
 	expect_match "$(json .stdout)" '^give ok'
 	((SECONDS - began < 3))
-	wait
+	wait "$taker"
 }
 
 @test "descriptors 0 to 2 can be closed and replaced" {
