@@ -21,6 +21,8 @@ struct stream {
 	struct buf kept;
 	uint64_t most;
 	bool truncated;
+	bool ending;			/* no process of the run is left: `left` bytes at most may be its own */
+	size_t left;
 	int wait;
 };
 
@@ -439,19 +441,35 @@ read_stream(struct sandbox *sandbox, struct stream *stream)
 {
 	bool came = false;
 
-	for (int i = 0; i < READS_A_STEP && stream->fd >= 0 && !stream_is_full(stream); i++) {
-		ssize_t n = read(stream->fd, sandbox->scratch, sizeof(sandbox->scratch));
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	for (int i = 0; (i < READS_A_STEP || stream->ending) && stream->fd >= 0 && !stream_is_full(stream); i++) {
+		size_t most = sizeof(sandbox->scratch);
+		if (stream->ending && stream->left < most)
+			most = stream->left;
+		ssize_t n = read(stream->fd, sandbox->scratch, most);
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && !stream->ending)))
 			break;
 		came = true;
 		if (n <= 0)
 			close_fd(&stream->fd);
 		else
 			keep(stream, sandbox->scratch, (size_t)n);
-		if (n > 0 && (size_t)n < sizeof(sandbox->scratch) / 2)
+		if (stream->ending)
+			stream->left -= n > 0 ? (size_t)n : 0;
+		else if (n > 0 && (size_t)n < sizeof(sandbox->scratch) / 2)
 			break;
 	}
 	return came;
+}
+
+/* The run's processes are gone, so what is in the pipe is all. Its end need not come, though: another run of the same session
+ * may have been handed the other end, and may write to it for ever. */
+static void
+begin_ending(struct stream *stream)
+{
+	int capacity = stream->fd >= 0 ? fcntl(stream->fd, F_GETPIPE_SZ) : 0;
+
+	stream->ending = true;
+	stream->left = capacity > 0 ? (size_t)capacity : 0;
 }
 
 static void
@@ -463,6 +481,9 @@ take_result(struct sandbox *sandbox, const struct message_result *result)
 		return;
 	run->result = *result;
 	run->has_result = true;
+	begin_ending(&run->output);
+	begin_ending(&run->errors);
+	begin_ending(&run->copies);
 	close_fd(&run->input);
 	run->wants_room = false;
 	if (run->abandoned)

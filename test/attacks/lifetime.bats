@@ -65,11 +65,12 @@ setup_file() {
 }
 
 @test "every sandbox dies with a server that is killed, and with a launcher that is killed" {
-	local who word=attack-left-$$ launcher
+	local who word=attack-left-$$ launcher client
 	for who in server launcher; do
 		start_server --log none
 		curl -s -o /dev/null -H 'Content-Type: application/json' \
 			-d "{\"command\": [\"sh\", \"-c\", \"sleep 60; :\", \"$word\"]}" "$URL/run" 3>&- &
+		client=$!
 		try_for 10 count_is_up "$word"
 		# SERVER_PID is the one that the other was forked from or by; each has the binary.
 		launcher=$(for pid in $(pgrep -P "$SERVER_PID"); do
@@ -80,7 +81,8 @@ setup_file() {
 			kill -9 "$launcher"
 		fi
 		try_for 5 none_with_word "$word"
-		wait
+		server_ended 5
+		wait "$client" || :
 	done
 }
 
