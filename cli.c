@@ -71,7 +71,8 @@ is_terminal_or_null(int fd, const struct stat *stat)
 	return S_ISCHR(stat->st_mode) && (isatty(fd) || stat->st_rdev == makedev(1, 3));
 }
 
-/* Whether a descriptor can be the command's own. */
+/* Whether a descriptor can be the command's own. A file that its user might write to is not: by /proc/self/fd/0 it can be opened
+ * anew, and for more than it was given for. Without root that is every file of the caller's, whose uid the command has. */
 static bool
 can_be_given(int fd, bool for_input)
 {
@@ -81,7 +82,8 @@ can_be_given(int fd, bool for_input)
 		return false;
 	if (S_ISFIFO(stat.st_mode) || is_terminal_or_null(fd, &stat))
 		return true;
-	return for_input && S_ISREG(stat.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+	return for_input && S_ISREG(stat.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY &&
+	    geteuid() == 0 && !(stat.st_mode & S_IWOTH);
 }
 
 static void
@@ -437,7 +439,7 @@ cli_run(const struct options *options)
 		return complain("start the front", error);
 	}
 	if (pid == 0) {
-		close(ends[1]);
+		confine_descriptors((const int[]){ ends[0], cli.result_fd }, 2);
 		_exit(front(&cli, ends[0], launcher_front_uid(launcher),
 		    !launcher_facts(launcher)->one_uid));
 	}

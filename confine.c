@@ -11,6 +11,10 @@
 
 #include "seccomp.h"
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 /* A directory of mode 000 among the launcher's parts: nothing can be opened in it. */
 static int
 enter_empty_root(void)
@@ -84,4 +88,22 @@ confine_front(uid_t uid, bool privileged, struct root_fault *fault)
 		return error;
 	fault->step = NULL;
 	return 0;
+}
+
+void
+confine_descriptors(const int *keep, size_t len)
+{
+	unsigned first = 3;
+
+	for (;;) {
+		unsigned next = ~0u;
+		for (size_t i = 0; i < len; i++)
+			if (keep[i] >= (int)first && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		if (next > first)
+			(void)syscall(SYS_close_range, first, next == ~0u ? next : next - 1, 0);
+		if (next == ~0u)
+			return;
+		first = next + 1;
+	}
 }

@@ -48,6 +48,12 @@ limits_valid(const struct launcher *launcher, const struct limits *limits, uint3
 	return limits->nofile <= launcher->facts.nofile_max;
 }
 
+static mode_t
+pipe_mode(int access)
+{
+	return access == O_RDONLY ? 0444 : access == O_WRONLY ? 0222 : 0666;
+}
+
 /* What a sandbox may be given: sealed memory, pipes, terminals, files, /dev/null. Never a directory, a socket, or anything that
  * names something else of ours. */
 static bool
@@ -63,9 +69,10 @@ descriptor_valid(int fd, bool parcel)
 		int needed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 		return seals >= 0 && (seals & needed) == needed && stat.st_size <= MESSAGE_PARCEL_MAX;
 	}
-	/* So that a program can open its /dev/stdout, as it can elsewhere; a named FIFO of the host's keeps its mode. */
+	/* So that a program can open its /dev/stdout, as it can elsewhere, but for no more than it was given: who writes to a
+	 * pipe does not read what others have written to it. A named FIFO of the host's keeps its mode. */
 	if (S_ISFIFO(stat.st_mode) && !fstatfs(fd, &system) && system.f_type == PIPEFS)
-		(void)fchmod(fd, 0666);
+		(void)fchmod(fd, pipe_mode(fcntl(fd, F_GETFL) & O_ACCMODE));
 	return S_ISFIFO(stat.st_mode) || S_ISREG(stat.st_mode) ||
 	    (S_ISCHR(stat.st_mode) && (isatty(fd) || stat.st_rdev == makedev(1, 3)));
 }

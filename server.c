@@ -349,13 +349,11 @@ explain_open(const struct root_fault *fault, int error, const struct options *op
 static void
 close_others(const struct listeners *listeners, int launcher_end)
 {
-	for (int fd = 3; fd < 4096; fd++) {
-		bool keep = fd == launcher_end;
-		for (size_t i = 0; i < listeners->len; i++)
-			keep |= fd == listeners->fds[i];
-		if (!keep)
-			close(fd);
-	}
+	int keep[LISTENERS_MAX + 1] = { launcher_end };
+
+	for (size_t i = 0; i < listeners->len; i++)
+		keep[i + 1] = listeners->fds[i];
+	confine_descriptors(keep, listeners->len + 1);
 }
 
 int

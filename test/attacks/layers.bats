@@ -1,0 +1,247 @@
+#!/usr/bin/env bats
+# layers.bats - each protection seen by itself, where an attack alone would be stopped by the next one as well
+#
+# Most is read from /proc, as the kernel has it: from inside, or of pid 1 and the front from the host.
+# shellcheck disable=SC2154 # body and output are the helpers'
+
+load attacks
+
+setup_file() {
+	build_attacks layer
+}
+
+# Of a mountinfo: each mount's point, options, and type.
+mounts() {
+	awk '{ point = $5; options = $6; for (i = 7; $i != "-"; i++); print point, options, $(i + 1) }'
+}
+
+@test "every mount has its flags, and there is none that is not expected" {
+	local point options type need missing flag
+	attempt -- cat /proc/self/mountinfo
+	while read -r point options type; do
+		case $point:$type in
+		/:tmpfs) need=nosuid,nodev,noatime ;;
+		/usr:* | /bin:* | /sbin:* | /lib*:* | /nix:*) need=ro,nosuid,nodev ;;
+		/usr/*:* | /lib*/*:* | /nix/*:*) need=ro,nosuid,nodev ;;
+		/etc:tmpfs | /etc/*:*) need=ro,nosuid,nodev,noexec ;;
+		/dev:tmpfs) need=ro,nosuid,noexec ;;
+		/dev/pts:devpts) need=nosuid,noexec,noatime ;;
+		/dev/mqueue:mqueue) need=nosuid,nodev,noexec,noatime ;;
+		/proc:proc) need=nosuid,nodev,noexec ;;
+		/proc/sys:proc) need=ro,nosuid,nodev,noexec ;;
+		/proc/*:tmpfs) need=nosuid ;;
+		*) expect "$point ($type)" 'a mount that is known here' ;;
+		esac
+		missing=
+		for flag in ${need//,/ }; do
+			[[ ,$options, == *,$flag,* ]] || missing+=" $flag"
+		done
+		expect "$missing" '' "what $point ($options) lacks"
+	done < <(mounts <<<"$output")
+	expect "$(grep -c ' / /proc .*hidepid=\(2\|invisible\)' <<<"$output")" 1 '/proc with hidepid'
+	expect "$(grep -E 'shared:|master:|propagate_from:' <<<"$output")" '' 'what propagates'
+	expect_match "$output" ' /dev/pts .*max=64'
+}
+
+@test "what tells of the host in /proc is masked, whoever asks" {
+	local name
+	attempt -- cat /proc/self/mountinfo
+	for name in acpi kcore key-users keys kmsg sched_debug sysrq-trigger timer_list; do
+		[[ -e /proc/$name ]] || continue
+		expect "$(mounts <<<"$output" | awk -v point="/proc/$name" '$1 == point { print $3 }')" tmpfs "/proc/$name"
+	done
+	attempt -- stat -c '%a %s %u' /proc/keys
+	expect "$output" '0 0 65534'
+}
+
+@test "the kernel holds each limit as it was asked for" {
+	local limits
+	attempt --time 3000 --fsize 77 --nofile 33 --stack 4096 -- cat /proc/self/limits
+	limits() { sed -n "s/^Max $1  *\([a-z0-9]*\)  *\([a-z0-9]*\) .*/\1 \2/p" <<<"$output"; }
+	expect "$(limits 'cpu time')" '5 6'
+	expect "$(limits 'file size')" '78848 78848'
+	expect "$(limits 'open files')" '33 33'
+	expect "$(limits 'core file size')" '0 0'
+	expect "$(limits 'locked memory')" '8388608 8388608'
+	expect "$(limits 'stack size')" '4194304 unlimited'
+	attempt --no-cgroup --mem 300000 --procs 50 -- cat /proc/self/limits
+	expect "$(limits 'address space')" '307200000 307200000'
+	expect "$(limits processes)" '50 50'
+}
+
+@test "no more processes run at once than the limit" {
+	attempt --procs 6 --wall-time 20000 --bind "$ATTACKS:/attacks" -- /attacks/layer sleepers 20
+	expect "$output" '5 started, then EAGAIN'
+}
+
+@test "memory over the limit ends a run, in files and in swap as well" {
+	attempt --mem 32768 --wall-time 20000 --bind "$ATTACKS:/attacks" -- /attacks/layer touch 100
+	expect_run memory_limit 124
+	attempt --mem 32768 --wall-time 20000 -- head -c 100000000 /dev/zero
+	expect_run exited 0
+	attempt --mem 32768 --wall-time 20000 --fsize 200000 -- sh -c 'head -c 100000000 /dev/zero >/tmp/file; echo lived'
+	expect_run memory_limit 124
+}
+
+# --- of processes, as the host sees them ---
+
+# start_one ROLE [OPTION...]: by --run, or by a server: a command that waits. Sets init and command, pids of the host.
+start_one() {
+	local role=$1 word=layer-$BATS_TEST_NUMBER-$$-$RANDOM
+	shift
+	if [[ $role = run ]]; then
+		"$OPENSANDBOX" --run --wall-time 30000 "$@" -- sh -c 'sleep 20; :' "$word" </dev/null >/dev/null 2>&1 3>&- &
+		RUN=$!
+	else
+		start_server --log none "$@"
+		curl -sS -o /dev/null -H 'Content-Type: application/json' "$URL/run" 3>&- \
+			-d "{\"command\": [\"sh\", \"-c\", \"sleep 20; :\", \"$word\"]}" &
+		RUN=$!
+	fi
+	command=
+	find_command() {
+		local file
+		# The word is an argument of our own processes as well, but they are no shells.
+		for file in $(grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null); do
+			file=${file%/cmdline}
+			[[ $(<"$file/comm") != sh ]] || command=${file#/proc/}
+		done
+		[[ -n $command ]]
+	}
+	try_for 30 find_command
+	init=$(field_of "$command" PPid)
+}
+
+end_one() {
+	kill "$RUN" 2>/dev/null || :
+	wait "$RUN" || :
+}
+
+# field_of PID NAME: of /proc/PID/status.
+field_of() {
+	awk -v key="$2:" '$1 == key { $1 = ""; sub(/^ /, ""); print }' "/proc/$1/status"
+}
+
+expect_init() {
+	local fd name other=
+	expect "$(field_of "$init" CapPrm) $(field_of "$init" CapEff)" "$1 $1" "pid 1's capabilities"
+	expect "$(field_of "$init" CapInh) $(field_of "$init" CapBnd) $(field_of "$init" CapAmb)" \
+		'0000000000000000 0000000000000000 0000000000000000' "pid 1's other sets"
+	expect "$(field_of "$init" NoNewPrivs)" 1 no_new_privs
+	expect "$(field_of "$init" Seccomp) $(field_of "$init" Seccomp_filters)" "2 $2" 'filters of pid 1'
+	expect "$(field_of "$init" Groups)" '' 'groups of pid 1'
+	# A process that is not dumpable has root's files in /proc (proc(5)).
+	expect "$(stat -c %u:%g "/proc/$init/fd")" 0:0 'who may look into pid 1'
+	expect "$(stat -c %u:%g "/proc/$init/mem")" 0:0 'who may look into pid 1'
+	for fd in "/proc/$init/fd"/*; do
+		name=$(readlink "$fd")
+		case ${fd##*/}:$name in
+		[02]:socket:* | 1:*pidfd* | [0-9]:anon_inode:?signalfd?) ;;
+		*:/proc/sys/kernel/ns_last_pid | */net/*) [[ $2 = 1 ]] || other+=" $name" ;;
+		*) other+=" $name" ;;
+		esac
+	done
+	expect "$other" '' 'what pid 1 has open'
+	[[ $(field_of "$init" Uid) != $(field_of "$command" Uid) ]]
+	[[ $(awk '{ print $2 }' <<<"$(field_of "$init" Uid)") -ge 1879048192 ]]
+	[[ $(awk '{ print $2 }' <<<"$(field_of "$command" Uid)") -ge 1879048192 ]]
+	expect "$(tr ' \t' '\n\n' <<<"$(field_of "$init" Uid) $(field_of "$init" Gid)" | sort -u | wc -l)" 1 "pid 1's ids"
+}
+
+@test "pid 1 keeps no capability, has a filter of its own, and nothing open but what it waits for" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
+	start_one run
+	expect_init 0000000000000000 2
+	end_one
+	start_one run --no-userns
+	expect_init 0000000000000000 2
+	end_one
+	start_one server --no-reuse
+	expect_init 0000000000000000 2
+	end_one
+}
+
+@test "a pid 1 that serves again keeps three capabilities of its user namespace, and no other" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
+	start_one server
+	[[ $(readlink "/proc/$init/ns/user") != $(readlink /proc/self/ns/user) ]] || skip 'no user namespace here'
+	expect_init 00000000000000e0 1
+	end_one
+}
+
+@test "every namespace of a sandbox is one of its own, that of users too" {
+	local kind
+	start_one run
+	for kind in user pid mnt ipc uts net cgroup; do
+		[[ -e /proc/self/ns/$kind ]] || continue
+		[[ $kind != user || $(id -u) = 0 ]] || continue
+		[[ $(readlink "/proc/$command/ns/$kind") != $(readlink "/proc/self/ns/$kind") ]] ||
+			expect "the namespace of $kind" 'one of its own'
+		expect "$(readlink "/proc/$command/ns/$kind")" "$(readlink "/proc/$init/ns/$kind")" "that of pid 1: $kind"
+	done
+	# Two ids exist in it, pid 1's and the user's.
+	[[ $(id -u) != 0 ]] || expect "$(awk '{ print $1, $3 }' "/proc/$command/uid_map")" $'0 1\n1000 1' 'the ids of it'
+	end_one
+}
+
+@test "the front of --run has its streams and one socket open, and makes no process" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: else its descriptors cannot be seen'
+	local front fd name other= sockets=0
+	start_one run
+	for front in $(cat "/proc/$RUN/task/$RUN/children"); do
+		[[ $front = "$init" ]] || break
+	done
+	for fd in "/proc/$front/fd"/*; do
+		name=$(readlink "$fd") || continue
+		case ${fd##*/}:$name in
+		[012]:* | *:pipe:*) ;;
+		*:socket:*) sockets=$((sockets + 1)) ;;
+		*:/dev/null) ;;
+		*) other+=" ${fd##*/}:$name" ;;
+		esac
+	done
+	expect "$other" '' 'what else it has open'
+	expect "$sockets" 1 'its sockets'
+	expect "$(awk '/^Max processes/ { print $3, $4 }' "/proc/$front/limits")" '0 0'
+	expect "$(stat -c %u "/proc/$front/fd")" 0
+	expect "$(field_of "$front" CapBnd)" 0000000000000000
+	end_one
+}
+
+# --- what was given, and no more ---
+
+@test "a file that the command has as its input cannot be written by it, whoever may" {
+	local file=$BATS_TEST_TMPDIR/given
+	echo mine >"$file"
+	chmod 666 "$file"
+	INPUT=$file attempt -- sh -c 'cat; echo changed >/proc/self/fd/0; echo changed >/dev/stdin; : >>/proc/self/fd/0'
+	expect "$output" mine
+	expect "$(<"$file")" mine
+	[[ $(id -u) = 0 ]] || return 0
+	# Without root the command's uid is the caller's: the file's owner.
+	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR"
+	cp "$OPENSANDBOX" "$BATS_TEST_TMPDIR/opensandbox"
+	chmod 644 "$file"
+	chown 65534 "$file"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$BATS_TEST_TMPDIR/opensandbox" --run -- \
+		sh -c 'cat; echo changed >/proc/self/fd/0; chmod 666 /proc/self/fd/0' <"$file" >"$BATS_TEST_TMPDIR/said" 2>/dev/null || :
+	expect "$(<"$file")" mine 'as an ordinary user'
+	expect "$(stat -c %a "$file")" 644
+}
+
+@test "what others have written to the pipe that is a command's output is not the command's to read" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user the pipe is the command'"'"'s own'
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	{
+		echo secret of another
+		"$OPENSANDBOX" --run --wall-time 5000 -- sh -c 'timeout 1 head -n 1 /proc/self/fd/1 >&2
+			echo in the right way >/dev/stdout' 2>"$BATS_TEST_TMPDIR/read"
+		echo >"$BATS_TEST_TMPDIR/go"
+	} | {
+		read -r _ <"$BATS_TEST_TMPDIR/go"
+		cat >"$BATS_TEST_TMPDIR/passed"
+	}
+	expect "$(cat "$BATS_TEST_TMPDIR/passed")" $'secret of another\nin the right way'
+	[[ $(cat "$BATS_TEST_TMPDIR/read") != *secret* ]]
+	expect "$(echo input | sandbox -- sh -c 'cat /dev/stdin; echo more 2>/dev/null >/dev/stdin || echo refused')" $'input\nrefused'
+}
