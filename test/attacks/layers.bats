@@ -245,3 +245,73 @@ expect_init() {
 	[[ $(cat "$BATS_TEST_TMPDIR/read") != *secret* ]]
 	expect "$(echo input | sandbox -- sh -c 'cat /dev/stdin; echo more 2>/dev/null >/dev/stdin || echo refused')" $'input\nrefused'
 }
+
+@test "a bind gives no set-user-id program and no device, nor one that is mounted below it" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: something has to be mounted'
+	mkdir -p "$BATS_TEST_TMPDIR/shown/below"
+	# shellcheck disable=SC2016 # expanded there
+	unshare --mount sh -c 'mount -t tmpfs -o suid,dev none "$1/below" &&
+		"$2" --run --bind "$1:/shown" -- cat /proc/self/mountinfo' sh "$BATS_TEST_TMPDIR/shown" "$OPENSANDBOX" \
+		>"$BATS_TEST_TMPDIR/mounts"
+	expect "$(mounts <"$BATS_TEST_TMPDIR/mounts" | awk '$1 ~ "^/shown" { print $1, substr($2, 1, 15) }')" \
+		$'/shown ro,nosuid,nodev\n/shown/below ro,nosuid,nodev'
+}
+
+# --- who starts it, and what it is started from ---
+
+@test "the launcher's own root has the parts of sandboxes, and nothing else of the host's" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: its mount namespace cannot be entered'
+	need nsenter
+	start_one run
+	expect "$(nsenter --target "$RUN" --mount ls / | grep -v -x -E \
+		'bin|sbin|lib(|32|64|x32)|usr|nix|etc|dev|bind|mask|new|proc')" '' 'what else is there'
+	end_one
+}
+
+@test "groups of a caller that has some are not taken along" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: nobody else can take groups'
+	setpriv --groups 4,24,27 "$OPENSANDBOX" --run -- sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status \
+		>"$BATS_TEST_TMPDIR/groups"
+	expect "$(tr -d ' ' <"$BATS_TEST_TMPDIR/groups")" ''
+}
+
+@test "a sandbox whose pid 1 does not run dies with the launcher as well" {
+	start_one run
+	kill -STOP "$init"
+	kill -KILL "$RUN"
+	gone() {
+		[[ ! -d /proc/$init ]]
+	}
+	try_for 10 gone
+	end_one
+}
+
+# --- how a run ends ---
+
+@test "a program that does not end uses so much CPU time and no more" {
+	attempt --time 500 -- sh -c 'while :; do :; done'
+	expect_run time_limit 124
+	# Without the launcher's clock RLIMIT_CPU would end it at 2 s.
+	expect_between "$(json .time)" 490 1700
+}
+
+@test "a run ends at its wall time" {
+	attempt --wall-time 500 -- sleep 4
+	expect_run wall_time_limit 124
+}
+
+@test "copy_out reads as the user: what he alone may read comes, what he may not does not" {
+	start_server --log none
+	post /run '{"command": ["sh", "-c", "cd /tmp; echo mine >a; chmod 600 a; echo shut >b; chmod 0 b"],
+		"copy_out": ["/tmp/a", "/tmp/b"]}'
+	expect_status 200
+	expect_json '.files["/tmp/a"].content' mine
+	expect_json '.files["/tmp/b"].content // "none"' none
+}
+
+@test "a run whose files are brought out does not wait for what it has left running" {
+	start_server --log none
+	post /run '{"command": ["sh", "-c", "sleep 9 & echo x >/tmp/a"], "copy_out": ["/tmp/a"], "wall_time": 20000}'
+	expect_json '.files["/tmp/a"].content' x
+	expect_between "$(json .wall_time)" 0 6000
+}
