@@ -21,8 +21,7 @@ mounts() {
 	while read -r point options type; do
 		case $point:$type in
 		/:tmpfs) need=nosuid,nodev,noatime ;;
-		/usr:* | /bin:* | /sbin:* | /lib*:* | /nix:*) need=ro,nosuid,nodev ;;
-		/usr/*:* | /lib*/*:* | /nix/*:*) need=ro,nosuid,nodev ;;
+		/usr:* | /usr/*:* | /bin:* | /sbin:* | /lib*:* | /nix:* | /nix/*:*) need=ro,nosuid,nodev ;;
 		/etc:tmpfs | /etc/*:*) need=ro,nosuid,nodev,noexec ;;
 		/dev:tmpfs) need=ro,nosuid,noexec ;;
 		/dev/pts:devpts) need=nosuid,noexec,noatime ;;
@@ -55,7 +54,6 @@ mounts() {
 }
 
 @test "the kernel holds each limit as it was asked for" {
-	local limits
 	attempt --time 3000 --fsize 77 --nofile 33 --stack 4096 -- cat /proc/self/limits
 	limits() { sed -n "s/^Max $1  *\([a-z0-9]*\)  *\([a-z0-9]*\) .*/\1 \2/p" <<<"$output"; }
 	expect "$(limits 'cpu time')" '5 6'
@@ -102,10 +100,10 @@ start_one() {
 	find_command() {
 		local file
 		# The word is an argument of our own processes as well, but they are no shells.
-		for file in $(grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null); do
+		while read -r file; do
 			file=${file%/cmdline}
 			[[ $(<"$file/comm") != sh ]] || command=${file#/proc/}
-		done
+		done < <(grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null)
 		[[ -n $command ]]
 	}
 	try_for 30 find_command
@@ -123,7 +121,7 @@ field_of() {
 }
 
 expect_init() {
-	local fd name other=
+	local fd name other=''
 	expect "$(field_of "$init" CapPrm) $(field_of "$init" CapEff)" "$1 $1" "pid 1's capabilities"
 	expect "$(field_of "$init" CapInh) $(field_of "$init" CapBnd) $(field_of "$init" CapAmb)" \
 		'0000000000000000 0000000000000000 0000000000000000' "pid 1's other sets"
@@ -142,10 +140,10 @@ expect_init() {
 		esac
 	done
 	expect "$other" '' 'what pid 1 has open'
-	[[ $(field_of "$init" Uid) != $(field_of "$command" Uid) ]]
+	[[ $(field_of "$init" Uid) != "$(field_of "$command" Uid)" ]]
 	[[ $(awk '{ print $2 }' <<<"$(field_of "$init" Uid)") -ge 1879048192 ]]
 	[[ $(awk '{ print $2 }' <<<"$(field_of "$command" Uid)") -ge 1879048192 ]]
-	expect "$(tr ' \t' '\n\n' <<<"$(field_of "$init" Uid) $(field_of "$init" Gid)" | sort -u | wc -l)" 1 "pid 1's ids"
+	expect "$(awk '$1 == "Uid:" || $1 == "Gid:" { print $2; print $3; print $4; print $5 }' "/proc/$init/status" | sort -u | wc -l)" 1 "pid 1's ids"
 }
 
 @test "pid 1 keeps no capability, has a filter of its own, and nothing open but what it waits for" {
@@ -164,7 +162,7 @@ expect_init() {
 @test "a pid 1 that serves again keeps three capabilities of its user namespace, and no other" {
 	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
 	start_one server
-	[[ $(readlink "/proc/$init/ns/user") != $(readlink /proc/self/ns/user) ]] || skip 'no user namespace here'
+	[[ $(readlink "/proc/$init/ns/user") != "$(readlink /proc/self/ns/user)" ]] || skip 'no user namespace here'
 	expect_init 00000000000000e0 1
 	end_one
 }
@@ -175,7 +173,7 @@ expect_init() {
 	for kind in user pid mnt ipc uts net cgroup; do
 		[[ -e /proc/self/ns/$kind ]] || continue
 		[[ $kind != user || $(id -u) = 0 ]] || continue
-		[[ $(readlink "/proc/$command/ns/$kind") != $(readlink "/proc/self/ns/$kind") ]] ||
+		[[ $(readlink "/proc/$command/ns/$kind") != "$(readlink "/proc/self/ns/$kind")" ]] ||
 			expect "the namespace of $kind" 'one of its own'
 		expect "$(readlink "/proc/$command/ns/$kind")" "$(readlink "/proc/$init/ns/$kind")" "that of pid 1: $kind"
 	done
@@ -186,11 +184,9 @@ expect_init() {
 
 @test "the front of --run has its streams and one socket open, and makes no process" {
 	[[ $(id -u) = 0 ]] || skip 'needs root: else its descriptors cannot be seen'
-	local front fd name other= sockets=0
+	local front fd name other='' sockets=0
 	start_one run
-	for front in $(cat "/proc/$RUN/task/$RUN/children"); do
-		[[ $front = "$init" ]] || break
-	done
+	front=$(tr ' ' '\n' <"/proc/$RUN/task/$RUN/children" | grep -v -x -e "$init" -e '' | head -n 1)
 	for fd in "/proc/$front/fd"/*; do
 		name=$(readlink "$fd") || continue
 		case ${fd##*/}:$name in
