@@ -38,6 +38,12 @@ gcc_file = $(shell $(CC) -print-file-name=$1)
 static_begin := -static -nostartfiles -Wl,-pie,--no-dynamic-linker \
 	$(crt)rcrt1.o $(crt)crti.o $(call gcc_file,crtbeginS.o)
 static_end := $(call gcc_file,crtendS.o) $(crt)crtn.o
+# Packed relocations: start.c has them done where musl does not.
+ifneq ($(wildcard start.c),)
+base += -DSTART_WRAPPED
+start = $(BUILD)/start.o
+static_begin += -Wl,-z,pack-relative-relocs,--wrap=__libc_start_main
+endif
 else
 static_begin := -static-pie
 endif
@@ -49,7 +55,9 @@ COMPILE = $(CC) $(base) -fPIE $(sanitizers) $(CFLAGS) $(CPPFLAGS)
 link = $(CC) -pie $(sanitizers) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
 else
 # Small, since the kernel does the work; 200 KB is the binary's limit.
-CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi)
+CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi) $(call flag,-fno-caller-saves) \
+	$(call flag,-fno-expensive-optimizations) $(call flag,-fno-thread-jumps) \
+	$(if $(musl),$(call flag,-mstack-protector-guard=global))
 hardening := -fPIE -fstack-protector-strong $(call flag,-fstack-clash-protection) \
 	$(if $(musl),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 lean = -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchronous-unwind-tables
@@ -90,7 +98,7 @@ $(BUILD)/test/fuzz/%.o: defines = -DFUZZ_REPLAY
 # Test programs include the source that they test; the others that they need are linked in.
 .SECONDEXPANSION:
 $(units) $(replays): $(BUILD)/%: $(BUILD)/%.o \
-		$$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(call needs,$$*.c))))
+		$$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(call needs,$$*.c)))) $(start)
 	$(call run,LINK,$(link))
 
 # Rewritten only when the compiler, a flag or the list of sources is another one than before.

@@ -10,6 +10,7 @@
 #include "init.h"
 #include "options.h"
 #include "server.h"
+#include "start.h"
 
 #ifndef OPENSANDBOX_VERSION
 #define OPENSANDBOX_VERSION "0.1.0"
@@ -22,6 +23,7 @@ main(int argc, char **argv)
 {
 	struct options options;
 
+	start_seal();
 	/* A descriptor of 0 to 2 that is closed would become some file of ours, and the command's output go there. */
 	int null = open("/dev/null", O_RDWR);
 	while (null >= 0 && null <= 2)
