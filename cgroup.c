@@ -19,11 +19,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -587,7 +589,8 @@ static bool host_swaps(void)
 static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 {
 	int memory = base_of(cgroup, CGROUP_MEMORY), cpu = base_of(cgroup, CGROUP_CPU);
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+	int cores = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
 	bool v1 = cgroup->kind == CGROUP_V1;
 	char text[32];
 	uint64_t bytes;
@@ -597,7 +600,7 @@ static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 	if (cores > 100)
 		cores = 100;
 	if (cpu >= 0) {
-		snprintf(text, sizeof(text), "%ld", cores * (v1 ? 1024 : 100));
+		snprintf(text, sizeof(text), "%d", cores * (v1 ? 1024 : 100));
 		cgroup_write_at(cpu, v1 ? "cpu.shares" : "cpu.weight", text);
 	}
 	if (memory < 0)
@@ -736,7 +739,7 @@ static int take(
 	for (size_t i = 0; i < cgroup->hierarchies_len; i++)
 		cgroup_remove_dead(cgroup->hierarchies[i].home, deadline);
 	cgroup->swap_files = cgroup->kind == CGROUP_V1 && memory >= 0 &&
-	    faccessat(memory, "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
+	    syscall(SYS_faccessat, memory, "memory.memsw.limit_in_bytes", W_OK) == 0;
 	limit_base(cgroup, config->mem_max_kb);
 	if (cgroup->kind == CGROUP_V1 && memory >= 0)
 		cgroup->oom_event = oom_event_open(memory, ".");

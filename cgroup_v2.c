@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MOVE_ROUNDS = 50 };	/* processes that fork while they are moved need another round */
@@ -74,7 +75,7 @@ static int lock(int home)
 /* The real root has no cgroup.type. */
 static bool real_root(int dir)
 {
-	return faccessat(dir, "cgroup.type", F_OK, 0) < 0 && errno == ENOENT;
+	return syscall(SYS_faccessat, dir, "cgroup.type", F_OK) < 0 && errno == ENOENT;
 }
 
 static bool limited(int dir)

@@ -2,7 +2,6 @@
 #include "confine.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,7 +26,9 @@ enter_empty_root(void)
 static int
 drop_uid(uid_t uid)
 {
-	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+	/* Raw: there is one thread, and libc's versions bring what tells all of them. */
+	if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, uid, uid, uid) ||
+	    syscall(SYS_setresuid, uid, uid, uid))
 		return -errno;
 	return 0;
 }
@@ -55,7 +56,7 @@ forbid_processes(void)
 {
 	struct rlimit none = { 0, 0 };
 
-	return setrlimit(RLIMIT_NPROC, &none) || setrlimit(RLIMIT_CORE, &none) ? -errno : 0;
+	return prlimit(0, RLIMIT_NPROC, &none, NULL) || prlimit(0, RLIMIT_CORE, &none, NULL) ? -errno : 0;
 }
 
 int

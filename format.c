@@ -1,18 +1,14 @@
 /* format.c - printf's formats, as far as this program uses them
  *
- * musl's own formatter brings long double arithmetic and wide characters along: 13 KB of which nothing is used here. Where musl is
- * the C library, the functions at the end take the place of its own: in a static link the first definition is the one that counts,
- * also for musl's other functions. With any other C library (that is a build for the tests) they are left alone. */
+ * No long double, no wide characters, no positions: a tenth of a whole one. libc.c makes it snprintf and its kind. */
 #include "format.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS_MAX = 24, PRECISION_MAX = 9, LINE_SIZE = 1024 };
+enum { DIGITS_MAX = 24, PRECISION_MAX = 9 };
 
 struct out {
 	char *text;
@@ -250,66 +246,3 @@ format_text(char *text, size_t size, const char *format, va_list given)
 		text[out.len < out.room ? out.len : out.room] = '\0';
 	return out.len <= INT_MAX ? (int)out.len : -1;
 }
-
-#if !defined(__GLIBC__) && !defined(FORMAT_ALONE)
-
-int
-vsnprintf(char *restrict text, size_t size, const char *restrict format, va_list arguments)
-{
-	return format_text(text, size, format, arguments);
-}
-
-int
-snprintf(char *restrict text, size_t size, const char *restrict format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	int n = format_text(text, size, format, arguments);
-	va_end(arguments);
-	return n;
-}
-
-/* At once: stderr has no buffer, and lines of several processes should not mix. */
-int
-vfprintf(FILE *restrict file, const char *restrict format, va_list arguments)
-{
-	char line[LINE_SIZE], *text = line;
-
-	int n = format_text(line, sizeof(line), format, arguments);
-	if (n >= LINE_SIZE) {
-		text = malloc((size_t)n + 1);
-		if (!text)
-			return -1;
-		(void)format_text(text, (size_t)n + 1, format, arguments);
-	}
-	if (n > 0 && fwrite(text, 1, (size_t)n, file) != (size_t)n)
-		n = -1;
-	if (text != line)
-		free(text);
-	return n;
-}
-
-int
-fprintf(FILE *restrict file, const char *restrict format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	int n = vfprintf(file, format, arguments);
-	va_end(arguments);
-	return n;
-}
-
-int
-printf(const char *restrict format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	int n = vfprintf(stdout, format, arguments);
-	va_end(arguments);
-	return n;
-}
-
-#endif

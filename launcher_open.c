@@ -35,11 +35,11 @@ find_facts(struct launcher *launcher)
 	/* Raised as far as it goes: a command's limit cannot be above ours. */
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		struct rlimit most = { limit_fields[LIMIT_NOFILE].greatest, limit_fields[LIMIT_NOFILE].greatest };
-		if (files.rlim_max < most.rlim_max && setrlimit(RLIMIT_NOFILE, &most))
+		if (files.rlim_max < most.rlim_max && prlimit(0, RLIMIT_NOFILE, &most, NULL))
 			most.rlim_cur = most.rlim_max = files.rlim_max;
 		else if (files.rlim_max >= most.rlim_max)
 			most = (struct rlimit){ files.rlim_max, files.rlim_max };
-		(void)setrlimit(RLIMIT_NOFILE, &most);
+		(void)prlimit(0, RLIMIT_NOFILE, &most, NULL);
 		facts->nofile_max = most.rlim_max;
 	}
 }

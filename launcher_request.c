@@ -6,12 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "buf.h"
 #include "log.h"
 
 enum {
@@ -205,7 +205,10 @@ memory_is_short(const struct launcher *launcher)
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	const char *available = strstr(text, "MemAvailable:");
-	return available && strtoull(available + 13, NULL, 10) < MEMORY_LEAST_KB;
+	if (!available)
+		return false;
+	available += 13;
+	return text_number(&available) < MEMORY_LEAST_KB;
 }
 
 static int

@@ -168,8 +168,7 @@ static int
 listen_unix(struct listeners *listeners, const char *path, const char *mode_text)
 {
 	union address address;
-	unsigned long mode = 0600;
-	char *end;
+	unsigned mode = 0600;
 
 	memset(&address, 0, sizeof(address));
 	address.un.sun_family = AF_UNIX;
@@ -177,8 +176,11 @@ listen_unix(struct listeners *listeners, const char *path, const char *mode_text
 		return complain(path, "a socket's path has 1 to 107 bytes");
 	memcpy(address.un.sun_path, path, strlen(path) + 1);
 	if (mode_text) {
-		mode = strtoul(mode_text, &end, 8);
-		if (!*mode_text || *end || mode > 0777)
+		size_t digits = strspn(mode_text, "01234567");
+		mode = 0;
+		for (size_t i = 0; i < digits && mode <= 0777; i++)
+			mode = mode * 8 + (unsigned)(mode_text[i] - '0');
+		if (!digits || mode_text[digits] || mode > 0777)
 			return complain(path, "--listen-mode is octal, at most 0777");
 	}
 	int error = remove_stale(&address, path);
@@ -190,7 +192,7 @@ listen_unix(struct listeners *listeners, const char *path, const char *mode_text
 	if (failed)
 		return failed;
 	note_name(listeners, path);
-	return chmod(path, (mode_t)mode) ? complain(path, strerror(errno)) : 0;
+	return chmod(path, mode) ? complain(path, strerror(errno)) : 0;
 }
 
 /* sd_listen_fds(3): LISTEN_FDS descriptors from 3 on, if LISTEN_PID is us. */

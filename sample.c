@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
+
+#include "buf.h"
 
 enum { PROCESSES_MAX = 4096 };
 
@@ -23,8 +26,8 @@ static uint64_t
 take_number(const char **text)
 {
 	*text += strspn(*text, " ");
-	uint64_t value = strtoull(*text, NULL, 10);
 	bool negative = **text == '-';
+	uint64_t value = text_number(text);
 
 	*text += strcspn(*text, " ");
 	return negative ? 0 : value;
@@ -139,11 +142,11 @@ sample_take(struct sample *sample, int proc, pid_t init)
 		add_children(tree, tree->pids[i]);
 	}
 	free(tree);
-	uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+	uint64_t tick_ns = 1000000000u / getauxval(AT_CLKTCK);
 	raise_to(&sample->user_ns, sum.user_ticks * tick_ns);
 	raise_to(&sample->system_ns, sum.system_ticks * tick_ns);
 	raise_to(&sample->cpu_ns, sample->user_ns + sample->system_ns);
-	sample->mem_kb = sum.pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+	sample->mem_kb = sum.pages * getauxval(AT_PAGESZ) / 1024;
 	raise_to(&sample->peak_kb, sample->mem_kb);
 }
 

@@ -618,6 +618,24 @@ store_used_kb(struct store *store, const struct store_session *session)
 
 /* --- opening ------------------------------------------------------------------------------------ */
 
+/* Where a directory really is, as the kernel says it. */
+static int
+real_path(const char *dir, char *path, size_t size)
+{
+	char name[32];
+
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(name, path, size);
+	int error = n < 0 ? -errno : (size_t)n == size ? -ENAMETOOLONG : 0;
+	close(fd);
+	if (!error)
+		path[n] = '\0';
+	return error;
+}
+
 /* The directory must be ours alone: in /tmp anybody could have made it. */
 static int
 open_home(struct store *store, const char *dir)
@@ -627,8 +645,9 @@ open_home(struct store *store, const char *dir)
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
-	if (!realpath(dir, store->dir) || strlen(store->dir) + 32 > sizeof(store->dir))
-		return errno ? -errno : -ENAMETOOLONG;
+	int error = real_path(dir, store->dir, sizeof(store->dir) - 32);
+	if (error)
+		return error;
 	int n = snprintf(path, sizeof(path), "%s/.opensandbox", store->dir);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;

@@ -1,8 +1,8 @@
 /* needs: */
 /* format.c's tests: what it writes is what the C library's vsnprintf writes */
-#define FORMAT_ALONE
 #include "../../format.c"
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "test.h"
