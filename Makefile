@@ -62,7 +62,7 @@ hardening := -fPIE -fstack-protector-strong $(call flag,-fstack-clash-protection
 	$(if $(musl),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 lean = -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchronous-unwind-tables
 COMPILE = $(CC) $(base) $(hardening) $(lean) $(CFLAGS) $(CPPFLAGS)
-link = $(CC) $(static_begin) -s -Wl,--gc-sections,-z,text,-z,relro,-z,now,-z,noexecstack \
+link = $(CC) $(static_begin) -s -Wl,--gc-sections,-z,text,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code \
 	$(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(static_end)
 endif
 

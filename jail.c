@@ -371,13 +371,13 @@ set_rlimit(int resource, uint64_t soft, uint64_t hard)
 	struct rlimit limit = { .rlim_cur = soft, .rlim_max = hard };
 	struct rlimit old;
 
-	if (!prlimit(0, resource, &limit, NULL))
+	if (!syscall(SYS_prlimit64, 0, resource, &limit, NULL))
 		return 0;
 	/* A hard limit cannot be raised: what is lower already stays. */
-	if (errno != EPERM || getrlimit(resource, &old) || soft > old.rlim_max)
+	if (errno != EPERM || syscall(SYS_prlimit64, 0, resource, NULL, &old) || soft > old.rlim_max)
 		return -errno;
 	limit.rlim_max = old.rlim_max;
-	return prlimit(0, resource, &limit, NULL) ? -errno : 0;
+	return syscall(SYS_prlimit64, 0, resource, &limit, NULL) ? -errno : 0;
 }
 
 static int

@@ -4,6 +4,7 @@
 #include "../../launcher_request.c"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
