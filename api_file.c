@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "api_private.h"
@@ -124,10 +125,31 @@ put_moved(struct api *api, struct job *job)
 		/* Nobody reads any more: its end will say why. */
 		http_body_consume(http, job->client, n < 0 ? body.len : (size_t)n);
 	}
-	if (http_body_ended(http, job->client)) {
-		job->body_over = true;
-		sandbox_feed_end(job->handle);
+	if (!http_body_ended(http, job->client))
+		return;
+	while (job->mark[job->mark_at]) {
+		ssize_t n = sandbox_feed(job->handle, str_of(job->mark + job->mark_at));
+		if (n == -EAGAIN)
+			return;
+		if (n < 0)
+			break;
+		job->mark_at += (size_t)n;
 	}
+	job->body_over = true;
+	sandbox_feed_end(job->handle);
+}
+
+/* No body can end so by chance. */
+static bool
+set_mark(struct job *job)
+{
+	uint64_t random[2];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return false;
+	snprintf(job->mark, sizeof(job->mark), "%016llx%016llx", (unsigned long long)random[0],
+	    (unsigned long long)random[1]);
+	return true;
 }
 
 /* "mode=0755", and nothing else. */
@@ -168,8 +190,12 @@ api_file_put(struct api *api, struct job *job, const struct json_value *unused)
 	}
 	if (request->has_length)
 		snprintf(length, sizeof(length), "%llu", (unsigned long long)request->length);
-	const struct str arguments[] = { job->path, mode, str_of(length) };
-	int parcel = operation_parcel(api, job, arguments, 3);
+	else if (!set_mark(job)) {
+		api_fail(api, job, 500, "internal", "no random bytes");
+		return;
+	}
+	const struct str arguments[] = { job->path, mode, str_of(length), str_of(job->mark) };
+	int parcel = operation_parcel(api, job, arguments, 4);
 	if (parcel < 0)
 		return;
 	job->moved = put_moved;

@@ -30,6 +30,8 @@ struct job {
 	struct sandbox_spec spec;	/* while it waits in the queue */
 	bool has_spec, streams_body, head_seen, replied, body_over, cut;
 	uint64_t offset, length, size;	/* of a file's range: GET */
+	char mark[33];			/* PUT: what ends a body of unknown length; its unsent rest is at mark_at */
+	size_t mark_at;
 	bool has_range, has_suffix;
 	bool keep_handle;		/* the run has ended, its output has not been taken yet */
 	uint32_t kind;			/* of a file: enum files_kind */

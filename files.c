@@ -54,6 +54,7 @@ enum {
 	VISITS_MAX = 1 << 26,		/* names looked at: no tmpfs below 64 GB has more */
 	TEMPORARY_SIZE = 48,
 	FD_PATH_SIZE = 32,
+	MARK_MAX = 64,
 };
 
 /* The year 9999 ends; later times are a payload's joke, and do not fit a date. */
@@ -976,10 +977,35 @@ receive_content(int fd, uint64_t len, bool len_known)
 	}
 }
 
+/* The same where nobody knows how long it is: its last bytes are the mark, or else the rest never came. */
+static int
+receive_marked(int fd, struct str mark)
+{
+	char chunk[CHUNK_SIZE];
+	size_t held = 0;
+
+	for (;;) {
+		ssize_t n = read_some(0, chunk + held, sizeof(chunk) - held);
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return held == mark.len && !memcmp(chunk, mark.data, held) ? 0 : -ECONNABORTED;
+		held += (size_t)n;
+		if (held <= mark.len)
+			continue;
+		int error = write_all(fd, chunk, held - mark.len);
+		if (error)
+			return error;
+		memmove(chunk, chunk + held - mark.len, mark.len);
+		held = mark.len;
+	}
+}
+
 static int
 operate_put(const struct parcel *parcel)
 {
 	struct upload upload;
+	struct str mark = str_of(argument(parcel, 3));
 	uint32_t mode;
 	uint64_t len;
 	bool existed = false;
@@ -987,11 +1013,14 @@ operate_put(const struct parcel *parcel)
 	int error = mode_of(argument(parcel, 1), &mode);
 	if (!error)
 		error = number_of(argument(parcel, 2), 0, &len);
+	if (!error && mark.len > MARK_MAX)
+		error = -EINVAL;
 	if (!error)
 		error = upload_open(&upload, AT_FDCWD, argument(parcel, 0));
 	if (error)
 		return error;
-	error = receive_content(upload.fd, len, *argument(parcel, 2));
+	error = mark.len ? receive_marked(upload.fd, mark) :
+	    receive_content(upload.fd, len, *argument(parcel, 2));
 	if (!error)
 		error = upload_commit(&upload, mode, &existed);
 	upload_close(&upload);

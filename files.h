@@ -38,8 +38,9 @@ int files_write(const struct parcel *parcel, const char **path);
 int files_copy_out(const struct parcel *parcel, int fd, uint64_t most);
 /* OPERATION_PUT: argv[0] the path, argv[1] the mode in octal (up to 777; empty: 0644); content from descriptor 0 to its end;
  * atomically, by a new file that is linked or renamed. argv[2], where not empty, is the length that must have come, else
- * ECONNABORTED and all is as before; without it, the end of the stream is the end of the file: who cannot send the rest
- * has to kill the process before he closes the pipe. Once the file is there, '1' (there was one) or '0' (it is new) is
+ * ECONNABORTED and all is as before; else argv[3], a mark of at most 64 bytes, must be the last that comes (it is not part of the
+ * file): who dies before he has sent all closes the pipe as well. With neither, the end of the stream is the end of the file. Once the
+ * file is there, '1' (there was one) or '0' (it is new) is
  * written to descriptor 1. EISDIR, EEXIST: a directory, something else that is no file, is in its place.
  * OPERATION_GET: argv[0] the path, argv[1], argv[2] offset and length in decimal (empty: all); to descriptor 1, files_head
  * first, which has the whole size, then what there is of the range, or the entries. ESTALE: the file has shrunk, and

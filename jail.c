@@ -794,18 +794,27 @@ act_as(uid_t uid)
 	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) ? -errno : 0;
 }
 
+/* It has all of the launcher's descriptors, so it must not outlive it: the front would never see the end of their socket. */
+static _Noreturn void
+hold_userns(pid_t parent)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	while (getppid() == parent)
+		pause();
+	_exit(0);
+}
+
 /* Makes one by a process that waits in it until it is killed. */
 static int
 map_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 {
 	char map[96], path[48];
 	int fd = -1, error = 0;
+	pid_t parent = getpid();
 
 	long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
-	if (pid == 0) {
-		for (;;)
-			pause();
-	}
+	if (pid == 0)
+		hold_userns(parent);
 	if (pid < 0)
 		return -errno;
 	if (one_uid) {

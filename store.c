@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/nsfs.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,13 +30,14 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ABOUT_MAGIC = 0x4f534232, REMOVERS_MAX = 4 };
+enum { ABOUT_MAGIC = 0x4f534232, REMOVERS_MAX = 4, BLOCK_TRIES = 50 };
 
 struct about {
 	uint32_t magic, network, uid_index, reserved;
@@ -116,51 +118,73 @@ make_namespace(const char *dir)
 	    -errno : 0;
 }
 
-/* Holds the namespace, until it is pinned or for ever. */
+/* All but one: a child must not hold on to what ends with the launcher. */
+static void
+close_all_but(int fd)
+{
+	if (fd > 0)
+		(void)syscall(SYS_close_range, 0, fd - 1, 0);
+	(void)syscall(SYS_close_range, fd + 1, ~0u, 0);
+}
+
+/* A process that holds the namespace, until `control` is closed: or for ever, once it has been told so. */
+struct keeper {
+	pid_t pid;			/* 0: none */
+	int control;
+};
+
 static _Noreturn void
-keep_namespace(const char *dir, int ready)
+keep_namespace(const char *dir, int control)
 {
 	int error = make_namespace(dir);
+	char word;
 
-	(void)!write(ready, &error, sizeof(error));
-	(void)syscall(SYS_close_range, 0, ~0u, 0);
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "opensandbox-keep", 0, 0, 0);
+	close_all_but(control);
+	(void)!write(control, &error, sizeof(error));
+	if (read(control, &word, 1) != 1)
+		_exit(0);
+	close(control);
 	for (;;)
 		pause();
 }
 
 static void
-end_keeper(pid_t keeper)
+end_keeper(struct keeper *keeper)
 {
-	kill(keeper, SIGKILL);
-	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (keeper->pid) {
+		kill(keeper->pid, SIGKILL);
+		while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		close(keeper->control);
+	}
+	keeper->pid = 0;
 }
 
 static int
-spawn_keeper(const char *dir, pid_t *keeper)
+spawn_keeper(const char *dir, struct keeper *keeper)
 {
-	int ready[2], error = -EIO;
+	int ends[2], error = -EIO;
 
-	if (pipe2(ready, O_CLOEXEC))
+	keeper->pid = 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return -errno;
 	long pid = syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0)
-		keep_namespace(dir, ready[1]);
+		keep_namespace(dir, ends[1]);
 	int failed = pid < 0 ? -errno : 0;
-	close(ready[1]);
-	if (!failed && read(ready[0], &error, sizeof(error)) != (ssize_t)sizeof(error))
-		error = -EIO;
-	close(ready[0]);
-	if (failed)
+	close(ends[1]);
+	if (failed) {
+		close(ends[0]);
 		return failed;
-	if (error) {
-		end_keeper((pid_t)pid);
-		return error;
 	}
-	*keeper = (pid_t)pid;
-	return 0;
+	*keeper = (struct keeper){ (pid_t)pid, ends[0] };
+	if (read(ends[0], &error, sizeof(error)) != (ssize_t)sizeof(error))
+		error = -EIO;
+	if (error)
+		end_keeper(keeper);
+	return error;
 }
 
 static int
@@ -267,7 +291,7 @@ note_keeper(struct store *store, pid_t keeper)
 /* A namespace can be pinned only in one whose number is lower. Linux 6.18 deals numbers out to each CPU in lots, so that a new
  * namespace has a higher one only if it is made on the right CPU: each is tried. */
 static int
-pin_on_any_cpu(struct store *store, pid_t *keeper)
+pin_on_any_cpu(struct store *store, struct keeper *keeper)
 {
 	cpu_set_t before, one;
 	int error = -EINVAL;
@@ -279,37 +303,49 @@ pin_on_any_cpu(struct store *store, pid_t *keeper)
 		CPU_SET(cpu, &one);
 		if (sched_setaffinity(0, sizeof(one), &one))
 			continue;
-		end_keeper(*keeper);
-		*keeper = 0;
+		end_keeper(keeper);
 		error = spawn_keeper(store->dir, keeper);
 		if (!error)
-			error = pin_namespace(store, *keeper);
+			error = pin_namespace(store, keeper->pid);
 	}
 	(void)sched_setaffinity(0, sizeof(before), &before);
+	return error;
+}
+
+/* Where it cannot be pinned, the keeper stays. */
+static int
+stay_kept(struct store *store, const struct keeper *keeper)
+{
+	int error = note_keeper(store, keeper->pid);
+	if (!error && send(keeper->control, "k", 1, MSG_NOSIGNAL) != 1)
+		error = -EIO;
+	if (!error) {
+		store->keeper = keeper->pid;
+		close(keeper->control);
+	}
 	return error;
 }
 
 static int
 new_namespace(struct store *store)
 {
-	pid_t keeper = 0;
+	struct keeper keeper;
 
 	int error = spawn_keeper(store->dir, &keeper);
 	if (error)
 		return error;
-	error = pin_namespace(store, keeper);
+	error = pin_namespace(store, keeper.pid);
 	if (error == -EINVAL)
 		error = pin_on_any_cpu(store, &keeper);
-	if (!keeper)
+	if (!keeper.pid)
 		return error;
-	int fd = open_ns_of(keeper);
-	if (fd >= 0 && !error) {
-		end_keeper(keeper);
+	int fd = open_ns_of(keeper.pid);
+	if (fd >= 0 && error && !(error = stay_kept(store, &keeper)))
 		return fd;
-	}
-	store->keeper = keeper;
-	error = fd < 0 ? fd : note_keeper(store, keeper);
-	return error ? error : fd;
+	end_keeper(&keeper);
+	if (fd >= 0 && error)
+		close(fd);
+	return error && fd >= 0 ? error : fd;
 }
 
 /* Goes into the namespace of sessions and comes back. The working directory and root are the namespace's own each time. */
@@ -564,6 +600,7 @@ start_remover(struct store *store, struct entry *entry)
 	entry->waiting = false;
 	long pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
+		close_all_but(store->sessions);
 		if (!go(store->sessions)) {
 			(void)umount2(entry->session.path, MNT_DETACH);
 			(void)rmdir(entry->session.path);
@@ -680,7 +717,9 @@ open_block(struct store *store, struct uid_block *uids)
 	if (fd < 0)
 		return -errno;
 	if (read(fd, &number, sizeof(number)) == (ssize_t)sizeof(number)) {
-		error = uid_block_open(uids, key, &number);
+		/* Sandboxes of a launcher that was killed just now may still be ending. */
+		for (int i = 0; (error = uid_block_open(uids, key, &number)) == -EADDRINUSE && i < BLOCK_TRIES; i++)
+			(void)poll(NULL, 0, 100);
 	} else if (!(error = uid_block_open(uids, key, NULL))) {
 		number = uids->number;
 		if (write(fd, &number, sizeof(number)) != (ssize_t)sizeof(number))

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,11 @@ import tempfile
 import threading
 import time
 
-BINARY = sys.argv[1]
+PREFIX = "opensandbox-soak.%d." % os.getpid()
+# A copy of its own: what runs it is known by it, also beside other tests.
+PLACE = tempfile.TemporaryDirectory(prefix="opensandbox-soak-binary.")
+os.chmod(PLACE.name, 0o755)
+BINARY = shutil.copy(sys.argv[1], PLACE.name + "/opensandbox")
 
 
 class Wrong(Exception):
@@ -57,7 +62,7 @@ def mounts(below):
 
 class Server:
     def __init__(self, *options):
-        self.home = tempfile.TemporaryDirectory(prefix="opensandbox-soak.", ignore_cleanup_errors=True)
+        self.home = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         os.chmod(self.home.name, 0o755)
         self.state = self.home.name + "/state"
         self.options = options
@@ -417,15 +422,20 @@ def large_file(megabytes):
 # --- links -----------------------------------------------------------------------------------------
 
 SWAP = """
-import os, sys
+import os, shutil
 for i in range(%d):
-    os.symlink(%r, "/n"); os.rename("/n", "/s")
-    os.symlink("/b", "/n"); os.rename("/n", "/s")
-    if i %% 16 == 0:
-        try:
-            os.rename("/s", "/t"); os.mkdir("/s"); os.rmdir("/s"); os.rename("/t", "/s")
-        except OSError:
-            pass
+    for target in %r, "/b":
+        os.symlink(target, "/n")
+        while True:
+            try:
+                os.rename("/n", "/s")
+                break
+            except IsADirectoryError:   # an upload has just made its parent
+                try:
+                    os.rename("/s", "/t")
+                    shutil.rmtree("/t", ignore_errors=True)
+                except OSError:         # a link again, or the last one is still there
+                    shutil.rmtree("/t", ignore_errors=True)
 """
 
 
@@ -494,8 +504,8 @@ def main(arguments):
         print("soak: [short | rounds N | clients SECONDS | file MB | links N]", file=sys.stderr)
         return 2
     end = time.time() + 15
-    while processes() or mounts("/opensandbox-soak."):
-        check(time.time() < end, "left: processes %r, %d mounts" % (processes(), mounts("/opensandbox-soak.")))
+    while processes() or mounts("/" + PREFIX):
+        check(time.time() < end, "left: processes %r, %d mounts" % (processes(), mounts("/" + PREFIX)))
         time.sleep(0.1)
     return 0
 
@@ -507,7 +517,7 @@ if __name__ == "__main__":
     except Wrong as e:
         print("soak: %s" % e, flush=True)
         with open("/proc/self/mountinfo") as f:
-            points = [line.split()[4] for line in f if "/opensandbox-soak." in line]
+            points = [line.split()[4] for line in f if "/" + PREFIX in line]
         for point in reversed(points):
             subprocess.run(["umount", "-l", point], check=False)
         for pid in processes():

@@ -333,15 +333,15 @@ reply_free(struct reply *reply)
 
 struct operation_call {
 	uint32_t operation;
-	char argument[3][8192];
+	char argument[4][8192];
 };
 
 static int
 call_operation(void *argument)
 {
 	struct operation_call *call = argument;
-	char *argv[] = { call->argument[0], call->argument[1], call->argument[2], NULL };
-	struct parcel parcel = { .head = { .argc = 3 }, .argv = argv };
+	char *argv[] = { call->argument[0], call->argument[1], call->argument[2], call->argument[3], NULL };
+	struct parcel parcel = { .head = { .argc = 4 }, .argv = argv };
 
 	return files_operate(call->operation, &parcel);
 }
@@ -640,6 +640,46 @@ ROOM("an upload that is cut short or too long leaves the old file, and nothing e
 		CHECK(holds("file", STR("old")));
 		CHECK_INT(count_of("."), 1);
 	}
+}
+
+static int
+put_marked(const char *path, const char *mark, struct str content)
+{
+	struct operation_call call = operation_call(OPERATION_PUT, path, "", "");
+
+	snprintf(call.argument[3], sizeof(call.argument[3]), "%s", mark);
+	struct reply reply = run_process(call_operation, &call, content.data, content.len);
+	int error = reply.error;
+	reply_free(&reply);
+	return error;
+}
+
+ROOM("an upload of unknown length is whole only with its mark at the end, which is not part of it")
+{
+	enum { LARGE = 200000 };
+	char *large = malloc(LARGE + 3);
+
+	BOTH_WAYS {
+		make_text("file", "old");
+		CHECK_INT(put_marked("file", "END", STR("")), ECONNABORTED);
+		CHECK_INT(put_marked("file", "END", STR("EN")), ECONNABORTED);
+		CHECK_INT(put_marked("file", "END", STR("cut")), ECONNABORTED);
+		CHECK_INT(put_marked("file", "END", STR("ENDx")), ECONNABORTED);
+		CHECK_INT(put_marked("file", "more than sixty-four bytes are no mark that anybody of ours would have sent",
+		    STR("x")), EINVAL);
+		CHECK(holds("file", STR("old")));
+		CHECK_INT(put_marked("file", "END", STR("ENDENDEND")), 0);
+		CHECK(holds("file", STR("ENDEND")));
+		CHECK_INT(put_marked("file", "END", STR("END")), 0);
+		CHECK(holds("file", STR("")));
+		for (size_t i = 0; i < LARGE; i++)
+			large[i] = (char)(i * 7 + i / 1000);
+		memcpy(large + LARGE, "END", 3);
+		CHECK_INT(put_marked("file", "END", (struct str){ large, LARGE + 3 }), 0);
+		CHECK(holds("file", (struct str){ large, LARGE }));
+		CHECK_INT(count_of("."), 1);
+	}
+	free(large);
 }
 
 ROOM("an upload that is killed leaves nothing; without O_TMPFILE, a file that is known by its name")

@@ -81,11 +81,11 @@ expect_nothing_left() {
 
 # Processes that have a word among their arguments.
 with_word() {
-	local file n=0
-	for file in /proc/[0-9]*/cmdline; do
-		! { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -q -x -F -- "$1" || n=$((n + 1))
-	done
-	echo "$n"
+	pids_with_word "$1" | wc -l
+}
+
+pids_with_word() {
+	{ grep -l -z -x -F -f - /proc/[0-9]*/cmdline 2>/dev/null || :; } <<<"$1" | cut -d/ -f3
 }
 
 none_with_word() {
@@ -129,13 +129,18 @@ none_with_word() {
 }
 
 @test "what ran when a process of ours was killed is gone, whichever process it was" {
-	local who word
+	local who word clients stateless in_session
 	for who in server launcher both; do
 		begin_server --log none
 		word=word-$who-$$-$RANDOM
 		new_session
-		curl -s -H 'Content-Type: application/json' -d "$(run_json sh -c 'setsid sh -c "sleep 100; :" '"$word"' & trap "" TERM; sleep 100' "$word")" "$URL/run" >/dev/null &
-		curl -s -H 'Content-Type: application/json' -d "$(run_json sh -c 'setsid sh -c "sleep 100; :" '"$word"' & sleep 100' "$word")" "$URL$AT/run" >/dev/null &
+		# Made before they are looked for: jq has the word among its arguments, too.
+		stateless=$(run_json sh -c 'setsid sh -c "sleep 100; :" '"$word"' & trap "" TERM; sleep 100' "$word")
+		in_session=$(run_json sh -c 'setsid sh -c "sleep 100; :" '"$word"' & sleep 100' "$word")
+		curl -s -H 'Content-Type: application/json' -d "$stateless" "$URL/run" >/dev/null 3>&- &
+		clients=$!
+		curl -s -H 'Content-Type: application/json' -d "$in_session" "$URL$AT/run" >/dev/null 3>&- &
+		clients+=" $!"
 		up() { (($(with_word "$word") >= 4)); }
 		try_for 10 up
 		crash "$who"
@@ -144,7 +149,8 @@ none_with_word() {
 		expect_status 200
 		expect_json .running 0
 		stop_server
-		wait
+		# shellcheck disable=SC2086 # words on purpose
+		wait $clients || :
 	done
 	expect_nothing_left
 }
@@ -260,16 +266,13 @@ none_with_word() {
 	new_session && first=$AT
 	new_session && second=$AT
 	host_uid() {
-		local word=uid-$RANDOM-$RANDOM file
-		curl -s -H 'Content-Type: application/json' -d "$(run_json sh -c 'sleep 100' "$word")" "$URL$1/run" >/dev/null 3>&- &
+		local word=uid-$RANDOM-$RANDOM request
+		request=$(run_json sh -c 'sleep 100' "$word")
+		curl -s -H 'Content-Type: application/json' -d "$request" "$URL$1/run" >/dev/null 3>&- &
 		local client=$!
 		up() { (($(with_word "$word") >= 1)); }
 		try_for 10 up
-		for file in /proc/[0-9]*/cmdline; do
-			if { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -q -x -F -- "$word"; then
-				[[ $(tr '\0' ' ' <"$file") == curl* ]] || stat -c %u "${file%/cmdline}"
-			fi
-		done | sort -u | head -n 1
+		pids_with_word "$word" | sed 's|^|/proc/|' | xargs stat -c %u | sort -u | head -n 1
 		kill "$client"
 		wait "$client" 2>/dev/null || :
 	}
