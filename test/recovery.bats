@@ -183,10 +183,6 @@ none_with_word() {
 	stop_server
 }
 
-@test "under a load of creates, runs, uploads and deletes, kill -9 loses nothing that was acknowledged" {
-	"$root/test/soak" rounds 9
-}
-
 @test "a second server on the same state directory is refused, says why, and disturbs nothing" {
 	begin_server --log none
 	new_session

@@ -181,8 +181,8 @@ put() {
 		expect_json .stdout "ran $i"
 	done
 	request PUT "/sessions/$id/files/tmp/bin?mode=0755" -H 'Content-Type: application/octet-stream' --data-binary @"$ATTACKS/attack"
-	in_session "$id" -- /tmp/bin orphans
-	expect_json .stdout $'all reaped'
+	in_session "$id" -- /tmp/bin nothing
+	expect_json .stderr 'attack: no such attack'
 }
 
 @test "files of a run cannot be written through a link to the outside, nor to pid 1" {

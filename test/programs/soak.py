@@ -70,12 +70,13 @@ class Server:
         self.start()
 
     def start(self):
-        log = open(self.home.name + "/log", "w+")
+        log = open(self.home.name + "/log", "a+")
+        begun = log.tell()
         self.process = subprocess.Popen([BINARY, "serve", "--port", "0", "--log", "none", "--state-dir", self.state,
             *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         end = time.time() + 30
         while time.time() < end:
-            log.seek(0)
+            log.seek(begun)
             text = log.read()
             found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", text)
             if found:
@@ -121,6 +122,10 @@ class Server:
         check(self.process.wait(40) == 0, "the server ends with status %r" % self.process.returncode)
         left = [os.path.join(d, name) for d, names, files in os.walk(self.state) for name in names + files]
         check(not left, "left in the state directory: %r" % left)
+
+    def said(self):
+        with open(self.home.name + "/log") as f:
+            return f.read()
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -254,6 +259,9 @@ def short(state):
 def verify(server, owners, number):
     there = {s["id"] for s in json.loads(server.ask("GET", "/sessions")[1])}
     known, creating = set(), 0
+    lost = [id for owner in owners for id in owner.sessions if id not in there and (owner.maybe or " ")[0] != id]
+    check(not lost, "round %d: lost, of %d: %r; the server said: %r" %
+        (number, sum(len(owner.sessions) for owner in owners), lost, server.said()))
     for owner in owners:
         creating += owner.creating
         owner.creating = 0
