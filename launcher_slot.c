@@ -11,7 +11,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { READY_KEPT = 1 };			/* sandboxes that stay when nothing is asked for */
+enum {
+	READY_KEPT = 1,			/* sandboxes that stay when nothing is asked for */
+	WARM_KEPT = 4,			/* slots that keep their group and user namespace then */
+	GIVEN_BACK_MOST = 4,		/* in a round */
+};
 static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
 static const int64_t ready_ns = 10ll * 1000 * MILLISECOND;	/* more than READY_KEPT go after so long */
 static const int64_t oom_settle_ns = 50 * MILLISECOND;	/* v1: the event comes before the counter moves */
@@ -85,6 +89,7 @@ empty(struct launcher *launcher, struct slot *slot)
 	close_fd(&slot->pidfd);
 	slot->session = NULL;
 	slot->state = SLOT_EMPTY;
+	slot->look = launcher->wait.now + ready_ns;
 	if (slot->group && !cgroup_reusable(slot->group)) {
 		cgroup_group_close(slot->group);
 		slot->group = NULL;
@@ -228,6 +233,27 @@ slot_build(struct launcher *launcher, struct slot *slot)
 	share_network(launcher, slot);
 }
 
+/* What a slot keeps for its next sandbox is a cgroup, a user namespace, and descriptors of them. */
+static bool
+keeps_spares(const struct slot *slot)
+{
+	return slot->state == SLOT_EMPTY && slot->number >= WARM_KEPT && (slot->group || slot->userns >= 0);
+}
+
+static void
+give_back(struct launcher *launcher)
+{
+	for (size_t i = 0, given = 0; i < launcher->slots_len && given < GIVEN_BACK_MOST; i++) {
+		struct slot *slot = &launcher->slots[i];
+		if (!keeps_spares(slot) || launcher->wait.now < slot->look)
+			continue;
+		cgroup_group_close(slot->group);
+		slot->group = NULL;
+		close_fd(&slot->userns);
+		given++;
+	}
+}
+
 /* Builds one ahead of need, and gives back what has not been needed for a while. */
 void
 slots_tend(struct launcher *launcher)
@@ -248,6 +274,7 @@ slots_tend(struct launcher *launcher)
 			launcher->ready--;
 		}
 	}
+	give_back(launcher);
 	struct slot *slot = slot_find_empty(launcher);
 	if (!launcher->config.reuse || launcher->ready + coming >= READY_KEPT || launcher->spare_failed || !slot)
 		return;
@@ -311,6 +338,8 @@ slots_wait(struct launcher *launcher)
 	for (size_t i = 0; i < launcher->slots_len; i++) {
 		struct slot *slot = &launcher->slots[i];
 		slot->wait_pidfd = slot->wait_control = slot->wait_oom = WAIT_NONE;
+		if (keeps_spares(slot))
+			wait_until(&launcher->wait, slot->look);
 		if (slot->state == SLOT_EMPTY)
 			continue;
 		slot->wait_pidfd = wait_add(&launcher->wait, slot->pidfd, POLLIN);
