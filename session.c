@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "parcel.h"
 
 enum { NODE_SIZE = 27, BUCKETS = 4096, RECORD_MAGIC = 0x4f534233 };
@@ -606,6 +607,7 @@ sessions_found(struct sessions *sessions, const struct message_session *message,
 		goto out;
 	snprintf(session->id, sizeof(session->id), "%.*s", MESSAGE_ID_MAX - 1, message->id);
 	if (!slurp(record, &text) || !read_record(session, buf_str(&text)) || add_session(sessions, session)) {
+		log_say(LOG_TEXT, "session %s: its record cannot be read", session->id);
 		free_session(session);
 		goto out;
 	}

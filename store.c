@@ -14,6 +14,7 @@
 #include "store.h"
 
 #include "buf.h"
+#include "log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -775,9 +776,14 @@ find_sessions(struct store *store)
 
 	int fd = openat(store->base, "records", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
-	while (list && (entry = readdir(list)))
-		if (entry->d_name[0] != '.' && !find_session(store, entry->d_name))
-			(void)unlinkat(dirfd(list), entry->d_name, 0);
+	while (list && (entry = readdir(list))) {
+		if (entry->d_name[0] == '.' || find_session(store, entry->d_name))
+			continue;
+		/* A name with ".new" is what a write that was cut off has left. */
+		if (!strchr(entry->d_name, '.'))
+			log_say(LOG_TEXT, "session %s: its record or its files are not whole, it is removed", entry->d_name);
+		(void)unlinkat(dirfd(list), entry->d_name, 0);
+	}
 	if (list)
 		closedir(list);
 	/* Trees without a record were being made or removed. */
@@ -853,8 +859,8 @@ remove_home(struct store *store)
 {
 	char path[PATH_MAX];
 
-	if (store->keeper)
-		end_keeper(store->keeper);
+	if (store->keeper)		/* perhaps not our child */
+		kill(store->keeper, SIGKILL);
 	if (store->host < 0 || go(store->host))
 		return;
 	if (!store->keeper && !pin_path(store, path, sizeof(path))) {

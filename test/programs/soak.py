@@ -55,6 +55,15 @@ def processes():
     return found
 
 
+LAUNCHERS = set()
+
+
+def groups():
+    "Control groups that a launcher of ours has made."
+    return [path for path, names, files in os.walk("/sys/fs/cgroup")
+        for pid in LAUNCHERS if re.match(r"opensandbox-%d\b" % pid, os.path.basename(path))]
+
+
 def mounts(below):
     with open("/proc/self/mountinfo") as f:
         return sum(below in line for line in f)
@@ -85,6 +94,7 @@ class Server:
             time.sleep(0.02)
         check(found, "the server does not start in time: " + text)
         self.port = int(found.group(1))
+        LAUNCHERS.add(self.process.pid)
         own = os.readlink("/proc/self/ns/pid")
         self.front = None
         while not self.front and time.time() < end:
@@ -126,6 +136,15 @@ class Server:
     def said(self):
         with open(self.home.name + "/log") as f:
             return f.read()
+
+    def inside(self):
+        "What is in the namespace of sessions."
+        return subprocess.run([sys.executable, "-c", """
+import ctypes, os, sys
+fd = os.open(sys.argv[1] + "/.opensandbox/sessions", os.O_RDONLY)
+print("setns", ctypes.CDLL(None, use_errno=True).setns(fd, 0x20000), os.fstat(fd))
+print(sorted(os.listdir("/records")), sorted(os.listdir("/s")), os.statvfs("/"))
+""", self.state], capture_output=True, text=True).stdout
 
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -261,7 +280,7 @@ def verify(server, owners, number):
     known, creating = set(), 0
     lost = [id for owner in owners for id in owner.sessions if id not in there and (owner.maybe or " ")[0] != id]
     check(not lost, "round %d: lost, of %d: %r; the server said: %r" %
-        (number, sum(len(owner.sessions) for owner in owners), lost, server.said()))
+        (number, sum(len(owner.sessions) for owner in owners), lost, server.said()[-800:] + server.inside()))
     for owner in owners:
         creating += owner.creating
         owner.creating = 0
@@ -512,8 +531,9 @@ def main(arguments):
         print("soak: [short | rounds N | clients SECONDS | file MB | links N]", file=sys.stderr)
         return 2
     end = time.time() + 15
-    while processes() or mounts("/" + PREFIX):
-        check(time.time() < end, "left: processes %r, %d mounts" % (processes(), mounts("/" + PREFIX)))
+    while processes() or mounts("/" + PREFIX) or groups():
+        check(time.time() < end, "left: processes %r, %d mounts, groups %r" %
+            (processes(), mounts("/" + PREFIX), groups()[:3]))
         time.sleep(0.1)
     return 0
 
