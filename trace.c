@@ -28,9 +28,10 @@ static const char *const network_files[] = {
 	"/proc/net/sockstat", "/proc/net/sockstat6", "/proc/net/dev", "/proc/net/snmp", "/proc/net/snmp6",
 	"/proc/net/netstat", "/proc/net/ip6_flowlabel",
 };
-enum { NETWORK_LEN = sizeof(network_files) / sizeof(network_files[0]) };
+enum { SOCKSTAT = 0, NETWORK_LEN = sizeof(network_files) / sizeof(network_files[0]) };
 
 struct trace {
+	int directories[DIRECTORIES_LEN];
 	struct timespec changed[DIRECTORIES_LEN], latest;
 	fsblkcnt_t blocks;
 	fsfilcnt_t inodes;
@@ -39,7 +40,6 @@ struct trace {
 	int ids[3], step;		/* of shm, sem, msg: the last that was taken here */
 	int network[NETWORK_LEN];	/* -1: this kernel has no such file (no IPv6) */
 	uint64_t digests[NETWORK_LEN];
-	size_t lengths[NETWORK_LEN];
 	bool in_time;
 };
 
@@ -56,11 +56,11 @@ same_time(const struct timespec *a, const struct timespec *b)
 }
 
 static bool
-changed_at(size_t i, struct timespec *when)
+changed_at(int directory, struct timespec *when)
 {
 	struct stat stat;
 
-	if (lstat(directories[i], &stat) || !S_ISDIR(stat.st_mode))
+	if (fstat(directory, &stat))
 		return false;
 	*when = stat.st_ctim;
 	return true;
@@ -78,29 +78,64 @@ used(fsblkcnt_t *blocks, fsfilcnt_t *inodes)
 	return true;
 }
 
-/* FNV-1a with its length beside it. What is compared are counters that only ever grow: nobody can choose a text here. */
+/* FNV-1a. What is compared are counters that only ever grow: nobody can choose a text here. */
+static uint64_t
+hash_on(uint64_t hash, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3u;
+	return hash;
+}
+
+/* These words of sockstat count the whole host, whatever the namespace: any connection anywhere would be taken for a trace. The
+ * namespace's own sockets, in use and in TIME_WAIT, are counted beside them. */
 static bool
-digest_file(int fd, uint64_t *digest, size_t *length)
+is_host_wide(const char *word, size_t len)
+{
+	static const char *const words[] = { "orphan", "alloc", "mem" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == len && !memcmp(words[i], word, len))
+			return true;
+	return false;
+}
+
+/* Word by word, without the numbers that are the host's. */
+static uint64_t
+hash_own(uint64_t hash, const char *text, size_t len)
+{
+	bool skip = false;
+
+	for (size_t at = 0, end; at < len; at = end + 1) {
+		for (end = at; end < len && text[end] != ' ' && text[end] != '\n'; end++)
+			;
+		if (!skip)
+			hash = hash_on(hash_on(hash, text + at, end - at), " ", 1);
+		skip = is_host_wide(text + at, end - at);
+	}
+	return hash;
+}
+
+static bool
+digest_file(int fd, bool host_wide, uint64_t *digest)
 {
 	char text[TEXT_MAX];
 	uint64_t hash = 0xcbf29ce484222325u;
-	size_t len = 0;
+	off_t len = 0;
 
 	for (;;) {
-		ssize_t n = pread(fd, text, sizeof(text), (off_t)len);
+		ssize_t n = pread(fd, text, sizeof(text), len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return false;
-		for (ssize_t i = 0; i < n; i++)
-			hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3u;
-		len += (size_t)n;
+		hash = host_wide ? hash_own(hash, text, (size_t)n) : hash_on(hash, text, (size_t)n);
+		len += n;
 		/* Each of these files is one record, which the kernel gives whole where it fits (seq_file). */
 		if ((size_t)n < sizeof(text) / 2)
 			break;
 	}
 	*digest = hash;
-	*length = len;
 	return true;
 }
 
@@ -160,7 +195,7 @@ open_network(struct trace *trace)
 		if (trace->network[i] < 0 && errno != ENOENT)
 			return false;
 		if (trace->network[i] >= 0 &&
-		    !digest_file(trace->network[i], &trace->digests[i], &trace->lengths[i]))
+		    !digest_file(trace->network[i], i == SOCKSTAT, &trace->digests[i]))
 			return false;
 	}
 	/* Without these two nothing is proved. */
@@ -171,13 +206,11 @@ static bool
 network_same(const struct trace *trace)
 {
 	uint64_t digest;
-	size_t length;
 
 	for (size_t i = 0; i < NETWORK_LEN; i++) {
 		if (trace->network[i] < 0)
 			continue;
-		if (!digest_file(trace->network[i], &digest, &length) || digest != trace->digests[i] ||
-		    length != trace->lengths[i])
+		if (!digest_file(trace->network[i], i == SOCKSTAT, &digest) || digest != trace->digests[i])
 			return false;
 	}
 	return true;
@@ -190,7 +223,8 @@ trace_open(bool own_network)
 
 	trace.own_network = own_network;
 	for (size_t i = 0; i < DIRECTORIES_LEN; i++) {
-		if (!changed_at(i, &trace.changed[i]))
+		trace.directories[i] = open(directories[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (trace.directories[i] < 0 || !changed_at(trace.directories[i], &trace.changed[i]))
 			return NULL;
 		if (later(&trace.changed[i], &trace.latest))
 			trace.latest = trace.changed[i];
@@ -238,7 +272,7 @@ trace_clean(struct trace *trace, pid_t command)
 	if (!trace->in_time || !last_pid_is(trace, command))
 		return false;
 	for (size_t i = 0; i < DIRECTORIES_LEN; i++)
-		if (!changed_at(i, &when) || !same_time(&when, &trace->changed[i]))
+		if (!changed_at(trace->directories[i], &when) || !same_time(&when, &trace->changed[i]))
 			return false;
 	return used(&blocks, &inodes) && blocks == trace->blocks && inodes == trace->inodes &&
 	    ids_follow(trace) && network_same(trace);

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,7 +140,12 @@ spawn(int workers, int seconds, char **argv)
 	}
 	while (wait(NULL) > 0)
 		;
-	samples_tell(samples, clock_us() - start);
+	int64_t elapsed = clock_us() - start;
+	struct rusage usage;
+	(void)getrusage(RUSAGE_CHILDREN, &usage);
+	printf("cpu=%.1f ", (double)((usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+	    usage.ru_stime.tv_usec) / (samples->len ? samples->len : 1));
+	samples_tell(samples, elapsed);
 	return 0;
 }
 
@@ -236,7 +242,7 @@ http(int port, const char *path, int clients_len, int seconds, const char *body)
 		fds[i] = (struct pollfd){ .fd = clients[i].fd, .events = POLLIN };
 	}
 	int64_t start = clock_us() + 1000000, until = start + seconds * INT64_C(1000000);
-	int busy = clients_len;
+	int busy = clients_len, all = 0;
 	for (int i = 0; i < clients_len; i++)
 		ask(&clients[i], request, len);
 	while (busy) {
@@ -246,6 +252,7 @@ http(int port, const char *path, int clients_len, int seconds, const char *body)
 			if (!fds[i].revents || !take(&clients[i]))
 				continue;
 			int64_t now = clock_us();
+			all++;
 			samples->errors += !reply_good(&clients[i]);
 			if (now >= start)
 				samples_add(samples, now - clients[i].start);
@@ -257,7 +264,9 @@ http(int port, const char *path, int clients_len, int seconds, const char *body)
 			}
 		}
 	}
-	samples_tell(samples, clock_us() - start);
+	int64_t elapsed = clock_us() - start;
+	printf("all=%d ", all);
+	samples_tell(samples, elapsed);
 	free(request);
 	return 0;
 }
