@@ -32,6 +32,8 @@
 #include "cgroup_private.h"
 
 enum {
+	LARGE = 1 << 30,		/* bytes: a limit from which on … */
+	LARGE_SLACK = 512 << 10,	/* … so much more does not count */
 	LEFT_MAX = 1 << 20,		/* bytes charged to a group that may be used again */
 	/* Bytes below a limit where a charge can fail and call the OOM killer; larger do not. */
 	NEAR = 1 << 20,
@@ -60,11 +62,12 @@ struct cgroup_group {
 	uint64_t mem_limit, pids_limit;		/* as written; 0: unknown */
 	uint64_t ooms;				/* v1: notifications so far */
 	bool peak_reset;			/* the peak was reset by this cgroup_begin */
+	bool again;				/* since the last final figures only pid 1 was inside, idle */
 	struct figures {
 		uint64_t cpu, cpu_user, cpu_system;	/* ns */
 		uint64_t mem, peak;			/* bytes */
 		uint64_t oom_kills, own_ooms, host_ooms;
-	} start;
+	} start, last;				/* last: what the latest cgroup_read found, if it was final */
 	uint64_t sampled;			/* the largest usage seen, bytes */
 };
 
@@ -308,8 +311,13 @@ static int set_memory(struct cgroup_group *group, uint64_t limit)
 {
 	int swap = group->files[MEM_SWAP_LIMIT], result = 0;
 
-	if (group->files[MEM_LIMIT] < 0 || group->mem_limit == limit)
+	/* What was left here before differs from run to run by some KB. Of a large limit that is nothing: a little more than asked
+	 * for is let stand, and saves three writes. */
+	uint64_t slack = limit >= LARGE ? LARGE_SLACK : 0;
+
+	if (group->files[MEM_LIMIT] < 0 || (group->mem_limit >= limit && group->mem_limit - limit <= slack))
 		return 0;
+	limit += slack / 2;
 	group->mem_limit = 0;
 	if (swap >= 0)
 		result = cgroup_write(swap, "-1");
@@ -329,12 +337,12 @@ static int set_pids(struct cgroup_group *group, uint64_t limit)
 	uint64_t used;
 	int result;
 
-	if (group->files[PIDS_LIMIT] < 0)
+	if (group->files[PIDS_LIMIT] < 0 || group->pids_limit == limit)
 		return 0;
 	result = cgroup_number(group->files[PIDS_USAGE], &used);
 	if (result == 0 && used > limit)
 		result = -EBUSY;
-	if (result < 0 || group->pids_limit == limit)
+	if (result < 0)
 		return result;
 	group->pids_limit = 0;
 	/* The kernel refuses more than it has pids for (4 Mi): the same as no limit. */
@@ -418,7 +426,9 @@ int cgroup_begin(struct cgroup_group *group, const struct cgroup_limits *limits)
 
 	if (!group->cgroup)
 		return 0;
-	*start = (struct figures){ 0 };
+	bool again = group->again;
+	*start = again ? group->last : (struct figures){ 0 };
+	group->again = false;
 	result = set_pids(group, limits->procs);
 	if (result == 0)
 		result = read_memory(group, start, false);
@@ -433,9 +443,10 @@ int cgroup_begin(struct cgroup_group *group, const struct cgroup_limits *limits)
 		return result;
 	group->peak_reset =
 	    group->files[MEM_PEAK] >= 0 && cgroup_write(group->files[MEM_PEAK], "0") == 0;
-	result = read_memory(group, start, true);
+	/* Where only pid 1 was since, what counts kills and ticks has not moved, or by nothing that shows. */
+	result = again ? 0 : read_memory(group, start, true);
 	if (result == 0)
-		result = read_cpu(group, start, true);
+		result = read_cpu(group, start, !again);
 	group->sampled = start->mem;
 	return result;
 }
@@ -506,6 +517,7 @@ int cgroup_read(struct cgroup_group *group, struct cgroup_usage *usage, bool fin
 		group->sampled = now.mem;
 	if (!final)
 		return 0;
+	group->last = now;
 	divide_cpu(usage, start, &now);
 	/* A peak that was not reset is this run's if it grew, for only this run was inside. */
 	if ((group->peak_reset || now.peak > start->peak) && now.peak > group->sampled)
@@ -544,10 +556,11 @@ bool cgroup_again(struct cgroup_group *group)
 {
 	uint64_t left;
 
-	if (!group->cgroup || group->files[MEM_USAGE] < 0)
+	if (!group->cgroup)
 		return true;
-	return (group->peak_reset || group->files[MEM_PEAK] < 0) &&
-	    cgroup_number(group->files[MEM_USAGE], &left) >= 0 && left < LEFT_MAX;
+	group->again = group->files[MEM_USAGE] < 0 || ((group->peak_reset || group->files[MEM_PEAK] < 0) &&
+	    cgroup_number(group->files[MEM_USAGE], &left) >= 0 && left < LEFT_MAX);
+	return group->again;
 }
 
 bool cgroup_reusable(struct cgroup_group *group)
@@ -557,6 +570,7 @@ bool cgroup_reusable(struct cgroup_group *group)
 
 	if (!group->cgroup)
 		return true;
+	group->again = false;
 	if (!is_empty(group))
 		return false;
 	if (group->files[MEM_USAGE] < 0)

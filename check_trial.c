@@ -55,7 +55,7 @@ pack(const char *arg)
 	parcel_arg(&parcel, str_of(arg));
 	environment_pack(&parcel, NULL, 0);
 	parcel_cwd(&parcel, STR("/"));
-	int fd = parcel.failed ? -ENOMEM : parcel_seal("check", buf_str(&parcel));
+	int fd = parcel.failed ? -ENOMEM : parcel_post("check", buf_str(&parcel));
 	buf_free(&parcel);
 	return fd;
 }

@@ -244,7 +244,7 @@ pack(const struct cli *cli)
 	}
 	environment_pack(&parcel, variables, cli->options->env.len);
 	parcel_cwd(&parcel, str_of(cli->options->cwd ? cli->options->cwd : "/"));
-	int fd = parcel.failed ? -ENOMEM : parcel_seal("run", buf_str(&parcel));
+	int fd = parcel.failed ? -ENOMEM : parcel_post("run", buf_str(&parcel));
 	buf_free(&parcel);
 	return fd;
 }

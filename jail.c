@@ -73,6 +73,7 @@ struct jail {
 	int child_error;
 	const char *child_step;
 	struct trace *trace;		/* NULL: serves once */
+	int listener;			/* of the watched filter; -1: none */
 };
 
 /* --- reports ------------------------------------------------------------------------------------ */
@@ -334,11 +335,14 @@ set_signals(struct jail *jail)
 	return 0;
 }
 
-/* pid 1 takes the command's filter already: what it starts has it from its first instruction on. */
+/* pid 1 takes the command's filter already: what it starts has it from its first instruction on. Where somebody above us listens to
+ * our calls already (a container manager), nobody else can: then traces are looked for wherever they may be. */
 static int
 load_command_filter(struct jail *jail)
 {
-	return seccomp_load(jail->plan->command_filter);
+	if (jail->plan->reuse)
+		jail->listener = seccomp_load_watched(jail->plan->watched_filter);
+	return jail->listener >= 0 ? 0 : seccomp_load(jail->plan->command_filter);
 }
 
 static const struct building_step {
@@ -556,20 +560,37 @@ start(struct jail *jail)
 
 /* --- pid 1's life ------------------------------------------------------------------------------- */
 
-/* Waits until fd is readable. The launcher's death ends it. */
+/* A call that the watched filter tells of. */
 static void
-wait_readable(int fd)
+hear(struct jail *jail)
 {
-	struct pollfd fds[2] = {
+	bool socket = false;
+
+	/* A caller that was killed meanwhile has no call any more; what it was for is not known then. */
+	int error = seccomp_let_go_on(jail->listener, &socket);
+	if (jail->trace && (error || socket))
+		trace_notice_network(jail->trace);
+	if (jail->trace && (error || !socket))
+		trace_notice_ipc(jail->trace);
+}
+
+/* Waits until fd is readable; what the listener has to say is heard in passing. The launcher's death ends it. */
+static void
+wait_readable(struct jail *jail, int fd)
+{
+	struct pollfd fds[3] = {
 		{ .fd = fd, .events = POLLIN }, { .fd = FD_LAUNCHER, .events = POLLIN },
+		{ .fd = jail->listener, .events = POLLIN },
 	};
 
 	for (;;) {
-		int n = poll(fds, 2, -1);
+		int n = poll(fds, 3, -1);
 		if (n < 0 && errno != EINTR)
 			_exit(1);
 		if (n > 0 && fds[1].revents)
 			_exit(1);
+		if (n > 0 && (fds[2].revents & POLLIN))
+			hear(jail);
 		if (n > 0 && fds[0].revents)
 			return;
 	}
@@ -578,7 +599,7 @@ wait_readable(int fd)
 static void
 receive_order(struct jail *jail)
 {
-	wait_readable(jail->control);
+	wait_readable(jail, jail->control);
 	ssize_t n = message_receive(jail->control, &jail->order, sizeof(jail->order), jail->fds,
 	    &jail->fds_len);
 	if (n == 0)
@@ -608,7 +629,7 @@ ns_of(const struct timeval *time)
 
 /* Reaps until the command has ended; what else ends is reaped in passing. */
 static void
-wait_for(pid_t command, int signals, struct jail_report *ended)
+wait_for(struct jail *jail, pid_t command, int signals, struct jail_report *ended)
 {
 	struct signalfd_siginfo info[8];
 	struct rusage usage;
@@ -616,6 +637,8 @@ wait_for(pid_t command, int signals, struct jail_report *ended)
 
 	for (;;) {
 		pid_t pid;
+		wait_readable(jail, signals);
+		(void)!read(signals, info, sizeof(info));
 		while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
 			if (pid != command)
 				continue;
@@ -628,8 +651,6 @@ wait_for(pid_t command, int signals, struct jail_report *ended)
 		}
 		if (pid < 0 && errno == ECHILD)
 			_exit(1);
-		wait_readable(signals);
-		(void)!read(signals, info, sizeof(info));
 	}
 }
 
@@ -662,7 +683,8 @@ give_up(struct jail *jail)
 	if (jail->order.has_copy_out || jail->trace)
 		return;
 	int error = set_capabilities(0);
-	if (!error)
+	/* A listener has to be heard to the end, which pid 1's own filter has no call for. */
+	if (!error && jail->listener < 0)
 		error = seccomp_load(jail->plan->init_filter);
 	if (error)
 		fail(jail, JAIL_FAILED, "give up the last privileges", error);
@@ -695,14 +717,16 @@ serve(struct jail *jail, int signals)
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	close_received(jail, jail->order.has_copy_out ? 4 : MESSAGE_FDS_MAX);
 	give_up(jail);
-	wait_for(command, signals, &ended);
+	wait_for(jail, command, signals, &ended);
 	if (jail->order.has_copy_out)
 		copy_out(jail);
-	ended.alone = jail->trace && is_alone();
+	if (jail->trace && is_alone())
+		ended.alone = trace_clean(jail->trace, command) ? JAIL_CLEAN : JAIL_ALONE;
+	if (ended.alone == JAIL_CLEAN)
+		parcel_close(&jail->parcel);
 	report(jail, &ended);
-	if (!ended.alone || !trace_clean(jail->trace, command))
+	if (ended.alone != JAIL_CLEAN)
 		_exit(0);
-	parcel_close(&jail->parcel);
 }
 
 static _Noreturn void
@@ -717,17 +741,16 @@ live(struct jail *jail)
 	if (signals < 0)
 		fail(jail, JAIL_FAILED, "signalfd", errno);
 	if (jail->plan->reuse)
-		jail->trace = trace_open(jail->plan->netns == JAIL_NET_NEW);
-	for (;;) {
-		report(jail, &ready);
+		jail->trace = trace_open(jail->plan->netns == JAIL_NET_NEW, jail->listener >= 0);
+	report(jail, &ready);
+	for (;;)
 		serve(jail, signals);
-	}
 }
 
 static _Noreturn void
 jail_main(const struct jail_plan *plan, int control)
 {
-	struct jail jail = { .plan = plan, .control = control };
+	struct jail jail = { .plan = plan, .control = control, .listener = -1 };
 
 	for (size_t i = 0; i < sizeof(building) / sizeof(building[0]); i++) {
 		jail.fault.step = NULL;

@@ -19,6 +19,7 @@ struct jail_plan {
 	const struct root *root;
 	const struct cgroup_group *group;
 	const struct seccomp_program *command_filter, *init_filter;
+	const struct seccomp_program *watched_filter;	/* where it may serve again: in place of the command's */
 	int launcher;		/* a pidfd of the launcher */
 	int userns;		/* a user namespace to enter; -1: none */
 	int netns;		/* a network namespace to enter, or JAIL_NET_* */
@@ -45,10 +46,16 @@ enum jail_report_type {		/* 0: none has come */
 	JAIL_ENDED,	/* wait_status of the command (of a file operation: its errno as exit code) */
 };
 
+enum jail_alone {
+	JAIL_CROWDED,	/* other processes may be left: pid 1 ends, and they with it */
+	JAIL_ALONE,	/* no process is left but pid 1, which ends */
+	JAIL_CLEAN,	/* no process is left but pid 1, and no trace: it waits for an order, as after READY */
+};
+
 struct jail_report {
 	uint32_t type;
 	int32_t error, wait_status;
-	int32_t alone;			/* ENDED: no process is left but pid 1, which lives on: READY or its end follows */
+	int32_t alone;			/* ENDED: enum jail_alone */
 	uint64_t user_ns, system_ns;	/* rusage of the command and its waited-for children */
 	uint64_t max_rss_kb;
 	char step[48];

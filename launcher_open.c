@@ -82,7 +82,9 @@ open_signals(struct launcher *launcher)
 {
 	static const int asked[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
 	struct sigaction old;
+	struct stat stat;
 	sigset_t set;
+	int ends[2];
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
@@ -95,6 +97,11 @@ open_signals(struct launcher *launcher)
 		return -errno;
 	launcher->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	launcher->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (pipe2(ends, O_CLOEXEC) || fstat(ends[0], &stat))
+		return -errno;
+	launcher->pipes = stat.st_dev;
+	close(ends[0]);
+	close(ends[1]);
 	return launcher->signals < 0 || launcher->self < 0 ? -errno : 0;
 }
 
@@ -213,6 +220,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	wait_open(&launcher->wait);
 	fault->step = "build the seccomp filters";
 	if ((error = seccomp_build(&launcher->command_filter, SECCOMP_COMMAND, 0)) ||
+	    (error = seccomp_build(&launcher->watched_filter, SECCOMP_WATCHED, 0)) ||
 	    (error = seccomp_build(&launcher->init_filter, SECCOMP_INIT, 0)))
 		goto err;
 	fault->step = "open the token file";

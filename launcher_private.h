@@ -20,7 +20,7 @@ enum {
 };
 
 enum slot_state {
-	SLOT_EMPTY, SLOT_BUILDING, SLOT_READY, SLOT_RUNNING, SLOT_SETTLING, SLOT_KILLING
+	SLOT_EMPTY, SLOT_BUILDING, SLOT_READY, SLOT_RUNNING, SLOT_ENDING, SLOT_KILLING
 };
 
 struct slot {
@@ -63,7 +63,8 @@ struct launcher {
 	struct root *root;
 	struct cgroup *cgroup;
 	struct store *store;
-	struct seccomp_program command_filter, init_filter;
+	struct seccomp_program command_filter, watched_filter, init_filter;
+	dev_t pipes;			/* the file system that pipe(2) makes them on */
 	int self;			/* a pidfd of ourselves, for pid 1 of each sandbox */
 	int signals;
 	int front;

@@ -9,13 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "buf.h"
 #include "log.h"
 
 enum {
-	PIPEFS = 0x50495045,		/* PIPEFS_MAGIC (statfs(2)) */
 	MEMORY_LEAST_KB = 65536,	/* that must be available for a new session */
 };
 
@@ -48,33 +46,53 @@ limits_valid(const struct launcher *launcher, const struct limits *limits, uint3
 	return limits->nofile <= launcher->facts.nofile_max;
 }
 
+/* Memory that nobody can change any more. */
+static bool
+is_sealed(int fd, const struct stat *stat, off_t most)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	int needed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
+	return seals >= 0 && (seals & needed) == needed && stat->st_size <= most;
+}
+
+/* A pipe without a name, as pipe(2) makes it. */
+static bool
+is_pipe(const struct launcher *launcher, const struct stat *stat)
+{
+	return S_ISFIFO(stat->st_mode) && stat->st_dev == launcher->pipes;
+}
+
 static mode_t
 pipe_mode(int access)
 {
 	return access == O_RDONLY ? 0444 : access == O_WRONLY ? 0222 : 0666;
 }
 
-/* What a sandbox may be given: sealed memory, pipes, terminals, files, /dev/null. Never a directory, a socket, or anything that
- * names something else of ours. */
+/* What a client's bytes come in: pid 1 takes it to pieces. */
 static bool
-descriptor_valid(int fd, bool parcel)
+parcel_valid(const struct launcher *launcher, int fd)
 {
 	struct stat stat;
-	struct statfs system;
+
+	return !fstat(fd, &stat) && (is_pipe(launcher, &stat) || is_sealed(fd, &stat, MESSAGE_PARCEL_MAX));
+}
+
+/* What a command may be given: pipes, terminals, files, /dev/null. Never a directory, a socket, or anything that names something
+ * else of ours. */
+static bool
+stream_valid(const struct launcher *launcher, int fd)
+{
+	struct stat stat;
 
 	if (fstat(fd, &stat))
 		return false;
-	if (parcel) {
-		int seals = fcntl(fd, F_GET_SEALS);
-		int needed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-		return seals >= 0 && (seals & needed) == needed && stat.st_size <= MESSAGE_PARCEL_MAX;
-	}
 	/* So that a program can open its /dev/stdout, as it can elsewhere, but for no more than it was given: who writes to a
 	 * pipe does not read what others have written to it. A named FIFO of the host's keeps its mode. */
-	if (S_ISFIFO(stat.st_mode) && !fstatfs(fd, &system) && system.f_type == PIPEFS)
+	if (is_pipe(launcher, &stat))
 		(void)fchmod(fd, pipe_mode(fcntl(fd, F_GETFL) & O_ACCMODE));
 	return S_ISFIFO(stat.st_mode) || S_ISREG(stat.st_mode) ||
-	    (S_ISCHR(stat.st_mode) && (isatty(fd) || stat.st_rdev == makedev(1, 3)));
+	    (S_ISCHR(stat.st_mode) && (stat.st_rdev == makedev(1, 3) || isatty(fd)));
 }
 
 static int
@@ -92,7 +110,7 @@ check_run(struct launcher *launcher, const struct message_run *run, const int *f
 	if (fds_len != 4 + run->has_copy_out)
 		return violation(launcher, "run: descriptors");
 	for (size_t i = 0; i < fds_len; i++)
-		if (!descriptor_valid(fds[i], i == 0))
+		if (i == 0 ? !parcel_valid(launcher, fds[i]) : !stream_valid(launcher, fds[i]))
 			return violation(launcher, "run: a descriptor of the wrong kind");
 	return 0;
 }
@@ -175,8 +193,7 @@ check_session(struct launcher *launcher, struct message_session *what, const int
 		return violation(launcher, "session: none are kept");
 	if (!store_id_valid(what->id))
 		return violation(launcher, "session: id");
-	if (fds_len && (!descriptor_valid(fds[0], true) || fstat(fds[0], &stat) ||
-	    stat.st_size > MESSAGE_META_MAX))
+	if (fds_len && (fstat(fds[0], &stat) || !is_sealed(fds[0], &stat, MESSAGE_META_MAX)))
 		return violation(launcher, "session: record");
 	return 0;
 }

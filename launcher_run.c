@@ -63,7 +63,7 @@ run_look(struct launcher *launcher, struct slot *slot, int64_t now)
 {
 	struct cgroup_usage usage;
 
-	if ((slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING) && now >= slot->look) {
+	if ((slot->state == SLOT_BUILDING || slot->state == SLOT_ENDING) && now >= slot->look) {
 		slot_kill(slot, VERDICT_INTERNAL);
 		return;
 	}

@@ -211,6 +211,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 	struct jail_plan plan = {
 		.root = launcher->root, .group = slot->group,
 		.command_filter = &launcher->command_filter, .init_filter = &launcher->init_filter,
+		.watched_filter = &launcher->watched_filter,
 		.launcher = launcher->self, .userns = userns,
 		.netns = slot->network == NETWORK_HOST ? JAIL_NET_HOST :
 		    session && session->netns >= 0 ? session->netns : JAIL_NET_NEW,
@@ -265,7 +266,7 @@ slots_tend(struct launcher *launcher)
 	for (size_t i = 0; i < launcher->slots_len; i++) {
 		const struct slot *slot = &launcher->slots[i];
 		launcher->ready += slot->state == SLOT_READY;
-		coming += (slot->state == SLOT_BUILDING && !slot->has_run) || slot->state == SLOT_SETTLING;
+		coming += slot->state == SLOT_BUILDING && !slot->has_run;
 	}
 	for (size_t i = 0; i < launcher->slots_len && launcher->ready > READY_KEPT; i++) {
 		struct slot *slot = &launcher->slots[i];
@@ -303,33 +304,38 @@ end_sandbox(struct launcher *launcher, struct slot *slot, int64_t now)
 	empty(launcher, slot);
 }
 
+static void
+become_ready(struct slot *slot, int64_t now)
+{
+	slot->state = SLOT_READY;
+	slot->look = now + ready_ns;
+}
+
 /* pid 1 has said something. */
 static void
 step_reports(struct launcher *launcher, struct slot *slot, int64_t now)
 {
 	run_take_report(slot);
 	if (slot->state == SLOT_RUNNING && slot->report.type == JAIL_ENDED && slot->report.alone) {
+		bool clean = slot->report.alone == JAIL_CLEAN;
 		run_conclude(launcher, slot, now);
 		slot->report.type = 0;
-		slot->state = SLOT_SETTLING;
+		if (clean && cgroup_again(slot->group)) {
+			become_ready(slot, now);
+			return;
+		}
+		slot->state = SLOT_ENDING;
 		slot->look = now + build_deadline_ns;
-		run_take_report(slot);
-	}
-	if (slot->report.type != JAIL_READY)
-		return;
-	if (slot->state == SLOT_SETTLING && !cgroup_again(slot->group)) {
 		close_fd(&slot->control);	/* pid 1 takes that as its end */
 		return;
 	}
-	if (slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING) {
-		slot->report.type = 0;
-		if (slot->has_run) {
-			run_order(launcher, slot);
-			return;
-		}
-		slot->state = SLOT_READY;
-		slot->look = now + ready_ns;
-	}
+	if (slot->state != SLOT_BUILDING || slot->report.type != JAIL_READY)
+		return;
+	slot->report.type = 0;
+	if (slot->has_run)
+		run_order(launcher, slot);
+	else
+		become_ready(slot, now);
 }
 
 void
@@ -345,7 +351,7 @@ slots_wait(struct launcher *launcher)
 		slot->wait_pidfd = wait_add(&launcher->wait, slot->pidfd, POLLIN);
 		if (slot->state != SLOT_KILLING)
 			slot->wait_control = wait_add(&launcher->wait, slot->control, POLLIN);
-		if (slot->state == SLOT_BUILDING || slot->state == SLOT_SETTLING ||
+		if (slot->state == SLOT_BUILDING || slot->state == SLOT_ENDING ||
 		    (slot->state == SLOT_READY && launcher->ready > READY_KEPT)) {
 			wait_until(&launcher->wait, slot->look);
 		} else if (slot->state == SLOT_RUNNING) {

@@ -112,6 +112,22 @@ parcel_seal(const char *name, struct str content)
 	return fd;
 }
 
+int
+parcel_post(const char *name, struct str content)
+{
+	int ends[2];
+
+	if (content.len > PARCEL_SMALL)
+		return parcel_seal(name, content);
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	int error = write_all(ends[1], content);
+	close(ends[1]);
+	if (error)
+		close(ends[0]);
+	return error ? error : ends[0];
+}
+
 /* Takes the NUL-terminated string off the front of rest: NULL when there is none. */
 static char *
 take_string(struct str *rest)
@@ -181,35 +197,75 @@ split_rest(struct parcel *parcel, struct str rest)
 	return walk.len ? -EBADMSG : 0;
 }
 
-int
-parcel_open(struct parcel *parcel, int fd)
+/* What is shorter than the space for it is whole then, from a pipe as from a memfd. Else it is a memfd, and mapped. */
+static int
+take_content(struct parcel *parcel, int fd, struct str *content)
 {
 	struct stat stat;
+	ssize_t n;
 
-	*parcel = (struct parcel){ .map = NULL };
+	do
+		n = pread(fd, parcel->small, sizeof(parcel->small), 0);
+	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == ESPIPE || errno == EINTR))
+		n = read(fd, parcel->small, sizeof(parcel->small));
+	if (n < 0)
+		return -errno;
+	parcel->small_len = (size_t)n;
+	*content = (struct str){ parcel->small, (size_t)n };
+	if ((size_t)n < sizeof(parcel->small))
+		return 0;
 	if (fstat(fd, &stat))
 		return -errno;
-	if (stat.st_size < (off_t)sizeof(parcel->head))
-		return -EBADMSG;
+	if (S_ISFIFO(stat.st_mode))
+		return 0;
 	size_t size = (size_t)stat.st_size;
 	char *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	parcel->map = map;
 	parcel->map_size = size;
+	*content = (struct str){ map, size };
+	return 0;
+}
+
+static int
+take_room(struct parcel *parcel, char ***strings)
+{
+	size_t count = (size_t)parcel->head.argc + parcel->head.envc + 2;
+
+	*strings = parcel->small_strings;
+	if (count <= PARCEL_SMALL_STRINGS)
+		return 0;
+	*strings = mmap(NULL, count * sizeof(char *), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (*strings == MAP_FAILED)
+		return -errno;
+	parcel->strings = *strings;
+	parcel->strings_size = count * sizeof(char *);
+	return 0;
+}
+
+int
+parcel_open(struct parcel *parcel, int fd)
+{
+	struct str content = { NULL, 0 };
+	char **strings;
+
+	parcel->map = parcel->strings = NULL;
+	int error = take_content(parcel, fd, &content);
+	if (error)
+		return error;
+	if (content.len < sizeof(parcel->head))
+		return -EBADMSG;
 	struct parcel_head *head = &parcel->head;
-	memcpy(head, map, sizeof(*head));
+	memcpy(head, content.data, sizeof(*head));
 	if (head->magic != PARCEL_MAGIC || head->argc > PARCEL_STRINGS_MAX ||
 	    head->envc > PARCEL_STRINGS_MAX || head->files > PARCEL_STRINGS_MAX ||
 	    head->copies > PARCEL_STRINGS_MAX)
 		return -EBADMSG;
-	size_t pointers = ((size_t)head->argc + head->envc + 2) * sizeof(char *);
-	char **strings = mmap(NULL, pointers, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (strings == MAP_FAILED)
-		return -errno;
-	parcel->strings = strings;
-	parcel->strings_size = pointers;
-	struct str rest = { map + sizeof(*head), size - sizeof(*head) };
+	if ((error = take_room(parcel, &strings)))
+		return error;
+	struct str rest = { content.data + sizeof(*head), content.len - sizeof(*head) };
 	parcel->argv = take_strings(&rest, head->argc, strings);
 	if (!parcel->argv)
 		return -EBADMSG;
@@ -225,5 +281,8 @@ parcel_close(struct parcel *parcel)
 		munmap(parcel->strings, parcel->strings_size);
 	if (parcel->map)
 		munmap(parcel->map, parcel->map_size);
-	*parcel = (struct parcel){ .map = NULL };
+	explicit_bzero(parcel->small, parcel->small_len);
+	memset(parcel->small_strings, 0, sizeof(parcel->small_strings));
+	parcel->map = parcel->strings = NULL;
+	parcel->small_len = 0;
 }

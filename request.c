@@ -546,7 +546,7 @@ pack_run(struct run_request *request, const struct reading *reading)
 		request->copies_len++;
 	}
 	request->parcel = parcel.failed || request->copies.failed ? -ENOMEM :
-	    parcel_seal("run", buf_str(&parcel));
+	    parcel_post("run", buf_str(&parcel));
 	failed = request->parcel < 0 ? no_memory(reading->error) : 0;
 	request->memfd_size += parcel.len;
 out:
@@ -651,7 +651,7 @@ pack_session_check(struct session_request *request, const struct reading *readin
 	parcel_cwd(&parcel, STR("/"));
 	int failed = pack_files(&parcel, reading->files, reading->error);
 	if (!failed) {
-		request->parcel = parcel.failed ? -ENOMEM : parcel_seal("check", buf_str(&parcel));
+		request->parcel = parcel.failed ? -ENOMEM : parcel_post("check", buf_str(&parcel));
 		if (request->parcel < 0)
 			failed = no_memory(reading->error);
 	}
@@ -758,7 +758,7 @@ request_operation(const struct str *arguments, size_t len)
 	for (size_t i = 0; i < len; i++)
 		parcel_arg(&parcel, arguments[i]);
 	parcel_cwd(&parcel, STR("/"));
-	int fd = parcel.failed ? -ENOMEM : parcel_seal("operation", buf_str(&parcel));
+	int fd = parcel.failed ? -ENOMEM : parcel_post("operation", buf_str(&parcel));
 	buf_free(&parcel);
 	return fd;
 }

@@ -16,6 +16,7 @@
 #include <linux/audit.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ enum {
 	SEGMENTS_MAX = NUMBERS_MAX + 3,
 	OFTEN_SCALE = 4,	/* weight of a call's `often`; that of a segment as such is 1 */
 	JUMP_NEAR = 254,	/* a conditional jump reaches 255; one may come between */
+	WAIT_KILLABLE_RECV = 1 << 5,	/* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: headers may be older */
 };
 
 /* __X32_SYSCALL_BIT; there is no x32 on aarch64. */
@@ -46,6 +48,9 @@ static const uint32_t audit_arch[SECCOMP_ARCHES] = {
 	[SECCOMP_X86_64] = AUDIT_ARCH_X86_64,
 	[SECCOMP_AARCH64] = AUDIT_ARCH_AARCH64,
 };
+
+/* What a watched role is to tell of beside sockets. */
+static const char *const watched_calls[] = { "shmget", "semget", "msgget" };
 
 /* Sanitizers make calls of their own (they map shadow memory, read /proc, start a thread): to find
  * what is wrong with a program they must be able to speak, so there a refusal is only an error. */
@@ -72,6 +77,7 @@ struct assembler {
 	unsigned int at;		/* the instruction written last */
 	bool full;
 	enum seccomp_role role;
+	bool watched;
 	unsigned int entry[SECCOMP_VERDICTS];
 	struct segment segments[SEGMENTS_MAX];
 	unsigned int segments_count;
@@ -138,9 +144,11 @@ static bool same_operand(const struct seccomp_rule *a, const struct seccomp_rule
 	return a->argument == b->argument && a->high == b->high && a->mask == b->mask;
 }
 
-static unsigned int emit_answer(struct assembler *as, const struct seccomp_answer *answer)
+static unsigned int emit_answer(struct assembler *as, enum seccomp_verdict which)
 {
+	const struct seccomp_answer *answer = &seccomp_answers[which];
 	const struct seccomp_rule *rules = answer->rules;
+	bool notice = as->watched && (which == VERDICT_INET || which == VERDICT_NETLINK);
 	unsigned int count = 0, next;
 
 	while (count < SECCOMP_RULES_MAX && rules[count].test != RULE_NONE)
@@ -151,8 +159,12 @@ static unsigned int emit_answer(struct assembler *as, const struct seccomp_answe
 	for (unsigned int i = count; i-- > 0;) {
 		const struct seccomp_rule *rule = &rules[i];
 
+		uint8_t verdict = resolve(as->role, rule->verdict);
+
+		if (notice && verdict == VERDICT_ALLOW)
+			verdict = VERDICT_NOTICE;
 		next = emit_test(as, rule->test == RULE_IS ? BPF_JEQ : BPF_JSET, rule->value,
-				 as->entry[resolve(as->role, rule->verdict)], next);
+				 as->entry[verdict], next);
 		if (i > 0 && same_operand(rule, &rules[i - 1]))
 			continue;
 		if (rule->mask)
@@ -167,7 +179,7 @@ static unsigned int emit_answer(struct assembler *as, const struct seccomp_answe
 /* Writes the answers that the segments can lead to, and no others. */
 static void emit_answers(struct assembler *as)
 {
-	bool used[SECCOMP_VERDICTS] = { [VERDICT_KILL] = true };
+	bool used[SECCOMP_VERDICTS] = { [VERDICT_KILL] = true, [VERDICT_NOTICE] = as->watched };
 
 	for (unsigned int i = 0; i < as->segments_count; i++)
 		used[as->segments[i].verdict] = true;
@@ -182,7 +194,7 @@ static void emit_answers(struct assembler *as)
 	}
 	for (unsigned int v = VERDICT_DEFAULT + 1; v < SECCOMP_VERDICTS; v++) {
 		if (used[v])
-			as->entry[v] = emit_answer(as, &seccomp_answers[v]);
+			as->entry[v] = emit_answer(as, (enum seccomp_verdict)v);
 	}
 }
 
@@ -215,6 +227,8 @@ static int divide(struct assembler *as, int arch)
 		verdict[number] = resolve(as->role, call->verdict[as->role]);
 		often[number] = call->often;
 	}
+	for (size_t i = 0; as->watched && i < sizeof(watched_calls) / sizeof(watched_calls[0]); i++)
+		verdict[seccomp_number(audit_arch[arch], watched_calls[i])] = VERDICT_NOTICE;
 	for (uint32_t n = 0; n < NUMBERS_MAX; n++)
 		add_segment(as, n, verdict[n], often[n] * (uint32_t)OFTEN_SCALE);
 	add_segment(as, NUMBERS_MAX, unknown, 0);
@@ -265,8 +279,10 @@ static unsigned int emit_search(struct assembler *as, const struct segment *segm
 
 int seccomp_build(struct seccomp_program *program, enum seccomp_role role, uint32_t arch)
 {
+	bool watched = role == SECCOMP_WATCHED;
 	struct assembler as = {
-		.code = program->code, .at = SECCOMP_PROGRAM_MAX, .role = role
+		.code = program->code, .at = SECCOMP_PROGRAM_MAX,
+		.role = watched ? SECCOMP_COMMAND : role, .watched = watched,
 	};
 	int index = arch_index(arch), error;
 	unsigned int search;
@@ -292,17 +308,43 @@ int seccomp_build(struct seccomp_program *program, enum seccomp_role role, uint3
 	return 0;
 }
 
-int seccomp_load(const struct seccomp_program *program)
+static int load(const struct seccomp_program *program, unsigned int flags)
 {
 	/* The kernel's structure has no const; the kernel only copies from it. */
 	const struct sock_fprog filter = {
 		.len = program->len,
 		.filter = (struct sock_filter *)(uintptr_t)program->code,
 	};
+	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
 
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0)
+	return result < 0 ? -errno : (int)result;
+}
+
+int seccomp_load(const struct seccomp_program *program)
+{
+	return load(program, 0);
+}
+
+int seccomp_load_watched(const struct seccomp_program *program)
+{
+	/* Since Linux 5.19 a signal does not break a call off that pid 1 was told of. */
+	int listener = load(program, SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE_RECV);
+
+	return listener == -EINVAL ? load(program, SECCOMP_FILTER_FLAG_NEW_LISTENER) : listener;
+}
+
+int seccomp_let_go_on(int listener, bool *socket)
+{
+	struct seccomp_notif notice = { .id = 0 };
+
+	/* Raw: musl's ioctl takes the number as an int. */
+	if (syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &notice))
 		return -errno;
-	return 0;
+	*socket = notice.data.nr == SYS_socket || notice.data.nr == SYS_socketpair;
+	struct seccomp_notif_resp answer = {
+		.id = notice.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+	};
+	return syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) ? -errno : 0;
 }
 
 /* The answer, and how many instructions it took. What the kernel would not accept is a kill. */

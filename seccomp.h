@@ -6,6 +6,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ enum seccomp_role {
 	SECCOMP_COMMAND,	/* what runs in the sandbox: all is allowed but what the table refuses (docs/security.md) */
 	SECCOMP_INIT,		/* pid 1 of the sandbox, once the command runs: only what its loop needs; else killed */
 	SECCOMP_SERVER,		/* the server process: only what a poll loop needs; else killed */
+	SECCOMP_WATCHED,	/* as SECCOMP_COMMAND, but whoever holds the listener is told before a socket of a network is
+				   made, or something of SysV ipc is looked up or made */
 };
 
 struct seccomp_program {
@@ -28,6 +31,10 @@ int seccomp_build(struct seccomp_program *program, enum seccomp_role role, uint3
 /* Loads it for the calling thread by a raw system call (fit for between clone and exec); no_new_privs must be set already.
  * 0 or -errno. */
 int seccomp_load(const struct seccomp_program *program);
+/* The same of SECCOMP_WATCHED: the listener, CLOEXEC, or -errno (-EBUSY: somebody listens to us already; nothing is loaded). */
+int seccomp_load_watched(const struct seccomp_program *program);
+/* Takes one notice off the listener and lets its call go on: whether it was for a socket, else it was for SysV ipc. -errno. */
+int seccomp_let_go_on(int listener, bool *socket);
 /* What the program answers for a call: SECCOMP_RET_*. A plain interpreter, for tests and for `check`. */
 uint32_t seccomp_evaluate(const struct seccomp_program *program, const struct seccomp_data *data);
 /* The number of a system call by its name on an arch, or -ENOENT; and the name of a number, or NULL. Only

@@ -24,6 +24,7 @@ enum seccomp_verdict {
 	VERDICT_EAFNOSUPPORT,
 	VERDICT_EPROTONOSUPPORT,
 	VERDICT_DONE,		/* not done, and said to be */
+	VERDICT_NOTICE,		/* SECCOMP_WATCHED: allowed, and pid 1 is told */
 	VERDICT_NETLINK,
 	VERDICT_INET,
 	VERDICT_SOCKET,

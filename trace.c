@@ -35,7 +35,7 @@ struct trace {
 	struct timespec changed[DIRECTORIES_LEN], latest;
 	fsblkcnt_t blocks;
 	fsfilcnt_t inodes;
-	bool own_network;
+	bool watched, noticed_network, noticed_ipc;	/* for as long as the sandbox lives: the kernel may act on it later */
 	int last_pid;			/* /proc/sys/kernel/ns_last_pid */
 	int ids[3], step;		/* of shm, sem, msg: the last that was taken here */
 	int network[NETWORK_LEN];	/* -1: this kernel has no such file (no IPv6) */
@@ -187,6 +187,13 @@ open_ids(struct trace *trace)
 	return (trace->step == 1 || trace->step == 0x8000) && ids_follow(trace);
 }
 
+/* Under the watched filter pid 1 cannot take an id itself; whoever has asked for one has left a trace. */
+static bool
+ipc_clean(struct trace *trace)
+{
+	return trace->watched ? !trace->noticed_ipc : ids_follow(trace);
+}
+
 static bool
 open_network(struct trace *trace)
 {
@@ -217,11 +224,12 @@ network_same(const struct trace *trace)
 }
 
 struct trace *
-trace_open(bool own_network)
+trace_open(bool own_network, bool watched)
 {
 	static struct trace trace;		/* pid 1 has one sandbox */
 
-	trace.own_network = own_network;
+	trace.watched = watched;
+	trace.noticed_network = !watched;
 	for (size_t i = 0; i < DIRECTORIES_LEN; i++) {
 		trace.directories[i] = open(directories[i], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (trace.directories[i] < 0 || !changed_at(trace.directories[i], &trace.changed[i]))
@@ -230,9 +238,21 @@ trace_open(bool own_network)
 			trace.latest = trace.changed[i];
 	}
 	trace.last_pid = open("/proc/sys/kernel/ns_last_pid", O_RDONLY | O_CLOEXEC);
-	if (trace.last_pid < 0 || !used(&trace.blocks, &trace.inodes) || !open_ids(&trace))
+	if (trace.last_pid < 0 || !used(&trace.blocks, &trace.inodes) || (!watched && !open_ids(&trace)))
 		return NULL;
 	return own_network && open_network(&trace) ? &trace : NULL;
+}
+
+void
+trace_notice_network(struct trace *trace)
+{
+	trace->noticed_network = true;
+}
+
+void
+trace_notice_ipc(struct trace *trace)
+{
+	trace->noticed_ipc = true;
 }
 
 bool
@@ -275,5 +295,5 @@ trace_clean(struct trace *trace, pid_t command)
 		if (!changed_at(trace->directories[i], &when) || !same_time(&when, &trace->changed[i]))
 			return false;
 	return used(&blocks, &inodes) && blocks == trace->blocks && inodes == trace->inodes &&
-	    ids_follow(trace) && network_same(trace);
+	    ipc_clean(trace) && (!trace->noticed_network || network_same(trace));
 }

@@ -19,12 +19,17 @@
 
 struct trace;
 
-/* Memory of its own is not taken: *trace is static in pid 1. `own_network`: the network namespace is the sandbox's alone.
+/* Memory of its own is not taken: *trace is static in pid 1. `own_network`: the network namespace is the sandbox's alone. `watched`: trace_notice_* will
+ * be called.
  * NULL where this kernel does not show what is needed: such a sandbox serves once. */
-struct trace *trace_open(bool own_network);
+struct trace *trace_open(bool own_network, bool watched);
 /* Called when an order has come, before the command starts: false when the clock has not moved on since the last change of a
  * directory, so that a further change might not show. */
 bool trace_begin(struct trace *trace);
+/* A run here has asked for a socket of a network, or for something of SysV ipc. Where pid 1 is told of that (SECCOMP_WATCHED), what was
+ * never asked for need not be looked for. */
+void trace_notice_network(struct trace *trace);
+void trace_notice_ipc(struct trace *trace);
 /* The command has ended, its pid was `command`. */
 bool trace_clean(struct trace *trace, pid_t command);
 
