@@ -252,6 +252,7 @@ parcel_open(struct parcel *parcel, int fd)
 	char **strings;
 
 	parcel->map = parcel->strings = NULL;
+	parcel->small_len = 0;
 	int error = take_content(parcel, fd, &content);
 	if (error)
 		return error;
@@ -284,5 +285,6 @@ parcel_close(struct parcel *parcel)
 	explicit_bzero(parcel->small, parcel->small_len);
 	memset(parcel->small_strings, 0, sizeof(parcel->small_strings));
 	parcel->map = parcel->strings = NULL;
+	parcel->argv = parcel->envp = NULL;
 	parcel->small_len = 0;
 }

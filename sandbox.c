@@ -17,6 +17,8 @@ enum {
 
 struct stream {
 	int fd;				/* our end; -1: at its end, or not ours */
+	int held;			/* the other end, until the result is there: else the command's end would wake us twice
+					   more, just when pid 1 has to be awake; -1 */
 	enum sandbox_sink sink;
 	struct buf kept;
 	uint64_t most;
@@ -40,8 +42,9 @@ struct sandbox_run {
 struct outgoing {
 	union message_small message;
 	size_t len;
-	int fds[MESSAGE_FDS_MAX];	/* ours, closed when sent */
+	int fds[MESSAGE_FDS_MAX];	/* ours, closed when sent … */
 	size_t fds_len;
+	unsigned held;			/* … but for these (1 << index), which their run holds */
 };
 
 struct inbox {
@@ -106,6 +109,15 @@ outgoing_at(struct sandbox *sandbox, size_t i)
 }
 
 static void
+close_outgoing(struct outgoing *out)
+{
+	for (size_t i = 0; i < out->fds_len; i++)
+		if (!(out->held & 1u << i))
+			close(out->fds[i]);
+	out->fds_len = 0;
+}
+
+static void
 flush_outbox(struct sandbox *sandbox)
 {
 	while (sandbox->outbox_len) {
@@ -115,28 +127,30 @@ flush_outbox(struct sandbox *sandbox)
 			return;
 		if (error)
 			sandbox->lost = true;
-		while (out->fds_len)
-			close(out->fds[--out->fds_len]);
+		close_outgoing(out);
 		sandbox->outbox_first = (sandbox->outbox_first + 1) % OUTBOX_MAX;
 		sandbox->outbox_len--;
 	}
 }
 
-/* The descriptors are taken over, whatever comes of it. */
+/* The descriptors are taken over, whatever comes of it, but for those that are held. */
 static int
-post(struct sandbox *sandbox, const void *message, size_t len, const int *fds, size_t fds_len)
+post(struct sandbox *sandbox, const void *message, size_t len, const int *fds, size_t fds_len, unsigned held)
 {
-	if (sandbox->outbox_len == OUTBOX_MAX || sandbox->lost || len > sizeof(union message_small)) {
-		for (size_t i = 0; i < fds_len; i++)
-			close(fds[i]);
+	struct outgoing refused = { .fds_len = 0 };
+	bool full = sandbox->outbox_len == OUTBOX_MAX || sandbox->lost || len > sizeof(union message_small);
+	struct outgoing *out = full ? &refused : outgoing_at(sandbox, sandbox->outbox_len);
+
+	memcpy(out->fds, fds, fds_len * sizeof(fds[0]));
+	out->fds_len = fds_len;
+	out->held = held;
+	if (full) {
+		close_outgoing(out);
 		return sandbox->lost ? -EPIPE : -ENOSPC;
 	}
-	struct outgoing *out = outgoing_at(sandbox, sandbox->outbox_len++);
 	memcpy(&out->message, message, len);
 	out->len = len;
-	for (size_t i = 0; i < fds_len; i++)
-		out->fds[i] = fds[i];
-	out->fds_len = fds_len;
+	sandbox->outbox_len++;
 	flush_outbox(sandbox);
 	return 0;
 }
@@ -148,7 +162,7 @@ sandbox_tell(struct sandbox *sandbox, const void *message, size_t len, int fd)
 
 	if (fd >= 0 && copy < 0)
 		return -errno;
-	return post(sandbox, message, len, &copy, copy >= 0);
+	return post(sandbox, message, len, &copy, copy >= 0, 0);
 }
 
 /* --- a run ---------------------------------------------------------------------------------------- */
@@ -177,21 +191,29 @@ open_stream(struct stream *stream, enum sandbox_sink sink, int given, uint64_t m
 {
 	stream->sink = sink;
 	stream->most = most;
-	stream->fd = -1;
+	stream->fd = stream->held = -1;
 	stream->wait = WAIT_NONE;
 	buf_init(&stream->kept, sink == SANDBOX_STREAM ? STREAM_MAX : (size_t)(most ? most : 1));
 	if (sink == SANDBOX_GIVEN) {
 		int copy = fcntl(given, F_DUPFD_CLOEXEC, 0);
 		return copy < 0 ? -errno : copy;
 	}
-	return open_pipe(&stream->fd, true);
+	return stream->held = open_pipe(&stream->fd, true);
+}
+
+/* Nobody wants what comes. The other end may have to be sent yet. */
+static void
+stop_stream(struct stream *stream)
+{
+	close_fd(&stream->fd);
+	buf_free(&stream->kept);
 }
 
 static void
 close_stream(struct stream *stream)
 {
-	close_fd(&stream->fd);
-	buf_free(&stream->kept);
+	stop_stream(stream);
+	close_fd(&stream->held);
 }
 
 static void
@@ -208,7 +230,7 @@ release(struct sandbox *sandbox, struct sandbox_run *run)
 
 /* Opens the run's streams: what goes to the launcher is put into fds. */
 static int
-open_streams(struct sandbox_run *run, const struct sandbox_spec *spec, int *fds, size_t *fds_len)
+open_streams(struct sandbox_run *run, const struct sandbox_spec *spec, int *fds, size_t *fds_len, unsigned *held)
 {
 	uint64_t most = spec->limits.output_kb << 10;
 
@@ -222,14 +244,17 @@ open_streams(struct sandbox_run *run, const struct sandbox_spec *spec, int *fds,
 		return fds[2];
 	*fds_len = 3;
 	bool joined = spec->errors == SANDBOX_JOINED;
+	*held = (unsigned)(run->output.held >= 0) << 2;
 	if ((fds[3] = open_stream(&run->errors, joined ? SANDBOX_GIVEN : spec->errors,
 	    joined ? fds[2] : spec->errors_fd, most)) < 0)
 		return fds[3];
 	*fds_len = 4;
+	*held |= (unsigned)(run->errors.held >= 0) << 3;
 	if (spec->copy_out) {
 		if ((fds[4] = open_stream(&run->copies, SANDBOX_KEEP, -1, spec->copy_out_max)) < 0)
 			return fds[4];
 		*fds_len = 5;
+		*held |= 1u << 4;
 	}
 	return 0;
 }
@@ -254,6 +279,7 @@ sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, struct s
 {
 	int fds[MESSAGE_FDS_MAX] = { spec->parcel, spec->input, -1, -1, -1 }, error;
 	size_t fds_len = spec->input < 0 ? 1 : 2;
+	unsigned held = 0;
 	uint32_t number = 0;
 
 	while (number < sandbox->runs_max && sandbox->runs[number])
@@ -264,14 +290,15 @@ sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, struct s
 		goto err_fds;
 	}
 	run->input = run->output.fd = run->errors.fd = run->copies.fd = -1;
+	run->output.held = run->errors.held = run->copies.held = -1;
 	run->wait_input = WAIT_NONE;
 	run->owner = spec->owner;
 	fill_message(&run->message, spec, number, ++sandbox->generation);
 	sandbox->runs[number] = run;
 	sandbox->runs_len++;
-	if ((error = open_streams(run, spec, fds, &fds_len)))
+	if ((error = open_streams(run, spec, fds, &fds_len, &held)))
 		goto err_run;
-	error = post(sandbox, &run->message, sizeof(run->message), fds, fds_len);
+	error = post(sandbox, &run->message, sizeof(run->message), fds, fds_len, held);
 	fds_len = 0;
 	if (error)
 		goto err_run;
@@ -280,8 +307,9 @@ sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, struct s
 err_run:
 	release(sandbox, run);
 err_fds:
-	while (fds_len)
-		close_fd(&fds[--fds_len]);
+	while (fds_len--)
+		if (!(held & 1u << fds_len))
+			close(fds[fds_len]);
 	return error;
 }
 
@@ -292,7 +320,7 @@ sandbox_cancel(struct sandbox *sandbox, struct sandbox_run *run)
 		return;
 	struct message_run message = run->message;
 	message.type = MESSAGE_CANCEL;
-	(void)post(sandbox, &message, sizeof(message), NULL, 0);
+	(void)post(sandbox, &message, sizeof(message), &run->input, 0, 0);
 }
 
 void
@@ -305,9 +333,9 @@ sandbox_abandon(struct sandbox *sandbox, struct sandbox_run *run)
 		release(sandbox, run);
 		return;
 	}
-	close_stream(&run->output);
-	close_stream(&run->errors);
-	close_stream(&run->copies);
+	stop_stream(&run->output);
+	stop_stream(&run->errors);
+	stop_stream(&run->copies);
 	sandbox_cancel(sandbox, run);
 }
 
@@ -468,6 +496,7 @@ begin_ending(struct stream *stream)
 {
 	int capacity = stream->fd >= 0 ? fcntl(stream->fd, F_GETPIPE_SZ) : 0;
 
+	close_fd(&stream->held);
 	stream->ending = true;
 	stream->left = capacity > 0 ? (size_t)capacity : 0;
 }
@@ -603,11 +632,8 @@ sandbox_close(struct sandbox *sandbox)
 	for (unsigned i = 0; i < sandbox->runs_max; i++)
 		if (sandbox->runs[i])
 			release(sandbox, sandbox->runs[i]);
-	while (sandbox->outbox_len) {
-		struct outgoing *out = outgoing_at(sandbox, --sandbox->outbox_len);
-		while (out->fds_len)
-			close(out->fds[--out->fds_len]);
-	}
+	while (sandbox->outbox_len)
+		close_outgoing(outgoing_at(sandbox, --sandbox->outbox_len));
 	while (sandbox->inbox_len)
 		close_fd(&sandbox->inbox[--sandbox->inbox_len].fd);
 	close(sandbox->fd);

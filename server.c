@@ -32,6 +32,7 @@
 
 enum {
 	EXIT_START = 125,
+	WARM_MAX = 8192,
 	END_S = 10,			/* after a cancel, what is not over then is cut */
 	HEALTH_S = 5,
 };
@@ -253,6 +254,18 @@ open_rooms(struct server *server, int launcher, const struct launcher_facts *fac
 	return open_api(server, facts, null);
 }
 
+/* musl gives a page back to the kernel when the last object leaves it, so that every request would map, touch and unmap some. One
+ * object of each size stays, and its page with it. */
+static void
+warm_memory(void)
+{
+	static void *volatile kept;
+
+	for (size_t size = 16; size <= WARM_MAX; size += size < 64 ? 16 : size / 4)
+		kept = malloc(size);
+	(void)kept;
+}
+
 static int
 serve(struct server *server, int launcher_end, const struct launcher_facts *facts, uid_t uid)
 {
@@ -266,6 +279,7 @@ serve(struct server *server, int launcher_end, const struct launcher_facts *fact
 	int error = open_rooms(server, launcher_end, facts, null);
 	if (error)
 		return complain("start the server", error);
+	warm_memory();
 	if ((error = confine_front(uid, !facts->one_uid, &fault)))
 		return complain(fault.step, error);
 	wait_open(&server->wait);

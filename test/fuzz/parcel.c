@@ -16,9 +16,10 @@ static void must(bool condition)
 
 static void must_lie_in(const struct parcel *parcel, const char *text)
 {
-	const char *map = parcel->map;
+	const char *begin = parcel->map ? parcel->map : parcel->small;
+	size_t size = parcel->map ? parcel->map_size : parcel->small_len;
 
-	must(text >= map && text + strlen(text) < map + parcel->map_size);
+	must(text >= begin && text + strlen(text) < begin + size);
 }
 
 static void pack_again(const struct parcel *parcel, struct buf *buf)
@@ -42,7 +43,7 @@ static void pack_again(const struct parcel *parcel, struct buf *buf)
 	parcel_cwd(buf, str_of(parcel->cwd));
 	for (; parcel_next_file(&files, &path, &mode, &content); n++) {
 		must_lie_in(parcel, path);
-		must(mode <= 0777 && content.len <= parcel->map_size);
+		must(mode <= 0777 && content.len <= (parcel->map ? parcel->map_size : parcel->small_len));
 		parcel_file(buf, str_of(path), mode, content);
 	}
 	must(n == parcel->head.files && files.len == 0);
@@ -65,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* The magic is given: else nothing would get past it. */
 	buf_append(&bytes, &magic, sizeof(magic));
 	buf_append(&bytes, data + sizeof(magic), size - sizeof(magic));
-	int fd = parcel_seal("fuzz", buf_str(&bytes));
+	int fd = parcel_post("fuzz", buf_str(&bytes));
 	buf_free(&bytes);
 	must(fd >= 0);
 	if (!parcel_open(&parcel, fd)) {

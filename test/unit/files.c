@@ -1812,11 +1812,10 @@ struct copy_in {
 };
 
 /* As the front packs it and pid 1 opens it. */
-static struct parcel
-pack(const char *cwd, const struct copy_in *files, size_t files_len, const char *const *copies,
-    size_t copies_len)
+static void
+pack(struct parcel *parcel, const char *cwd, const struct copy_in *files, size_t files_len,
+    const char *const *copies, size_t copies_len)
 {
-	struct parcel parcel;
 	struct buf buf;
 
 	buf_init(&buf, 64 << 20);
@@ -1830,10 +1829,9 @@ pack(const char *cwd, const struct copy_in *files, size_t files_len, const char 
 	CHECK(!buf.failed);
 	int fd = parcel_seal("test", buf_str(&buf));
 	CHECK(fd >= 0);
-	CHECK_INT(parcel_open(&parcel, fd), 0);
+	CHECK_INT(parcel_open(parcel, fd), 0);
 	close(fd);
 	buf_free(&buf);
-	return parcel;
 }
 
 /* In a process that shares this one's memory, with as little stack as pid 1 gives; then `program`
@@ -1878,7 +1876,8 @@ write_files(const char *cwd, const struct copy_in *files, size_t len, const char
     const char **path)
 {
 	static char stack[(128 << 10) + 4096] __attribute__((aligned(4096)));
-	struct parcel parcel = pack(cwd, files, len, NULL, 0);
+	struct parcel parcel;
+	pack(&parcel, cwd, files, len, NULL, 0);
 	struct vfork_call call = { .parcel = &parcel, .program = program };
 
 	/* What lies below the stack must stay as it is. */
@@ -2007,8 +2006,9 @@ call_copy_out(void *argument)
 static struct reply
 copy_out(const char *cwd, const char *const *paths, size_t len, uint64_t most)
 {
-	struct copy_out_call call = { pack(cwd, NULL, 0, paths, len), most };
+	struct copy_out_call call = { .most = most };
 
+	pack(&call.parcel, cwd, NULL, 0, paths, len);
 	return run_process(call_copy_out, &call, "", 0);
 }
 

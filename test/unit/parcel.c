@@ -22,12 +22,17 @@ static void fill(struct buf *buf)
 static int open_bytes(struct parcel *parcel, const void *bytes, size_t len)
 {
 	struct parcel own;
-	int fd = parcel_seal("test", (struct str){ bytes, len });
+	int sealed = parcel_seal("test", (struct str){ bytes, len });
+	int posted = parcel_post("test", (struct str){ bytes, len });
 
-	if (fd < 0)
-		return fd;
-	int error = parcel_open(parcel ? parcel : &own, fd);
-	close(fd);
+	if (sealed < 0 || posted < 0)
+		return -EMFILE;
+	/* From a memfd as from wherever it is posted. */
+	int error = parcel_open(&own, sealed);
+	parcel_close(&own);
+	CHECK_INT(parcel_open(parcel ? parcel : &own, posted), error);
+	close(sealed);
+	close(posted);
 	if (error || !parcel)
 		parcel_close(parcel ? parcel : &own);
 	return error;
@@ -117,6 +122,34 @@ TEST("a file whose size or path is not what it says is refused")
 	memcpy(at, &file, sizeof(file));
 	CHECK_INT(open_bytes(NULL, buf.data, buf.len), -EBADMSG);
 	buf_free(&buf);
+}
+
+TEST("a small parcel is read out of a pipe, and nothing of it stays; a large one is mapped, whatever its count of strings")
+{
+	static const size_t sizes[] = { 1, PARCEL_SMALL - 200, PARCEL_SMALL, PARCEL_SMALL + 1, 1 << 20 };
+	static char text[1 << 20];
+	struct parcel parcel;
+
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		for (size_t strings = 1; strings < 4 * PARCEL_SMALL_STRINGS; strings *= 3) {
+			struct buf buf;
+			buf_init(&buf, 4 << 20);
+			parcel_begin(&buf);
+			for (size_t n = 0; n < strings; n++)
+				parcel_arg(&buf, STR("a"));
+			parcel_env(&buf, STR("TEXT"), (struct str){ text, sizes[i] });
+			parcel_cwd(&buf, STR("/"));
+			int fd = parcel_post("test", buf_str(&buf));
+			CHECK_INT(parcel_open(&parcel, fd), 0);
+			CHECK_INT(parcel.head.argc, strings);
+			CHECK(strlen(parcel.envp[0]) == sizes[i] + 5 && !parcel.envp[1]);
+			CHECK((parcel.map != NULL) == (buf.len > PARCEL_SMALL));
+			buf_free(&buf);
+			close(fd);
+			parcel_close(&parcel);
+			CHECK(!memchr(parcel.small, 'x', sizeof(parcel.small)));
+		}
 }
 
 TEST("a parcel is sealed against every change")

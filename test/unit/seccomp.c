@@ -221,6 +221,31 @@ TEST("a number above the table, and the one of a skipped call, do not exist")
 		  REFUSE(ENOSYS));
 }
 
+TEST("the watched filter tells of sockets of a network and of SysV ipc, and is the command's in all else")
+{
+	static const char *const told[] = { "shmget", "semget", "msgget" };
+
+	for (size_t i = 0; i < 2; i++) {
+		uint32_t arch = expected[i].arch;
+		struct seccomp_program plain = *built(SECCOMP_COMMAND, arch);
+		const struct seccomp_program *watched = built(SECCOMP_WATCHED, arch);
+
+		for (uint32_t n = 0; n < 512; n++) {
+			const char *name = seccomp_name(arch, (int)n);
+			bool ipc = name && (!strcmp(name, told[0]) || !strcmp(name, told[1]) || !strcmp(name, told[2]));
+			for (uint64_t family = 0; family < 48; family++)
+				for (uint64_t type = 0; type < 12; type++) {
+					uint64_t protocol = type % 3 ? IPPROTO_TCP : 0;
+					uint32_t answer = asked(&plain, arch, n, family, type, protocol);
+					bool socket = name && !strncmp(name, "socket", 6) && family != AF_UNIX;
+					if (answer == SECCOMP_RET_ALLOW && (ipc || socket))
+						answer = SECCOMP_RET_USER_NOTIF;
+					CHECK_INT(asked(watched, arch, n, family, type, protocol), answer);
+				}
+		}
+	}
+}
+
 TEST("terminal tricks are refused, also with the high half of the command set")
 {
 	static const uint64_t bad[] = { TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, 0x401c5820 };
