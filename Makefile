@@ -141,6 +141,9 @@ test-vm:
 test-image:
 	test/image
 
+test-systemd:
+	test/systemd
+
 test-mutations:
 	test/mutations
 
@@ -202,9 +205,10 @@ clean:
 	rm -rf build opensandbox opensandbox-*.tar.gz
 
 help:
-	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-mutations, bench, soak,'
+	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-systemd,'
+	@echo 'test-mutations, bench, soak,'
 	@echo 'install, uninstall (PREFIX, DESTDIR, SYSTEMD, OPENRC, APPARMOR), dist, deb, clean'
 
-.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-mutations bench soak \
+.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-systemd test-mutations bench soak \
 	install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:

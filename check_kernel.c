@@ -148,7 +148,7 @@ check_unshare(void *memory, size_t size)
 /* --- system calls --- */
 
 /* The newest calls that sandboxes are made with. The last one says which kernel is needed.
- * (close_range is used too, and done without.) */
+ * (close_range and mount_setattr are used too, and done without.) */
 static const struct call {
 	long number;
 	char name[18], since[6];
@@ -162,8 +162,6 @@ static const struct call {
 	{ SYS_fsmount, "fsmount", "5.2" },
 	{ SYS_fspick, "fspick", "5.2" },
 	{ SYS_pidfd_open, "pidfd_open", "5.3" },
-	{ SYS_openat2, "openat2", "5.6" },
-	{ SYS_mount_setattr, "mount_setattr", "5.12" },
 };
 
 /* All bits set is no valid argument of any of them: a kernel that has the call refuses the flags,
@@ -366,17 +364,25 @@ bind_read_only(const char **step)
 		uint64_t set, clear, propagation, userns;
 	} attr = { .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+	const char *place = access("/usr", F_OK) ? "/" : "/usr";
 	struct statvfs stat;
 
 	*step = "open_tree";
-	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/usr", flags);
-	if (tree < 0 && errno == ENOENT)
-		tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/", flags);
+	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, place, flags);
 	if (tree < 0)
 		return -errno;
 	*step = "mount_setattr";
-	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)))
-		return -errno;
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr))) {
+		if (errno != ENOSYS)
+			return -errno;
+		/* Before Linux 5.12: where it lies. */
+		*step = "remount";
+		if (fstatvfs(tree, &stat) ||
+		    syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) ||
+		    fchdir(tree) || mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID |
+		    MS_NODEV | (stat.f_flag & MS_NOEXEC), NULL))
+			return -errno;
+	}
 	*step = "make it read-only";
 	if (fstatvfs(tree, &stat))
 		return -errno;

@@ -16,13 +16,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <dirent.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -137,19 +137,45 @@ sys_mount_setattr(int at, unsigned flags, uint64_t set)
 	return syscall(SYS_mount_setattr, at, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)) ? -errno : 0;
 }
 
-/* Opens beneath a directory, following no link at all. */
-static int
-open_beneath(int at, const char *path, int flags, mode_t mode)
+/* Linux before 5.12 has no mount_setattr: there a mount is changed where it lies, by the older call, and that one alone;
+ * what is mounted below it is then not taken along. Set bits only: a user namespace may take none away. */
+static bool
+trees_change(void)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd;
-	do
-		fd = syscall(SYS_openat2, at, path, &how, sizeof(how));
-	while (fd < 0 && errno == EAGAIN);
-	return fd < 0 ? -errno : (int)fd;
+	return sys_mount_setattr(-1, 0, 0) != -ENOSYS;
+}
+
+static int
+remount(int tree, int at, const char *path, uint64_t set)
+{
+	struct statvfs now;
+
+	int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (back < 0)
+		return -errno;
+	/* A file is named below its directory, a directory is entered: neither needs a /proc. */
+	bool is_file = fchdir(tree) != 0;
+	int error = is_file && fchdir(at) ? -errno : 0;
+	unsigned long kept = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	if (!error && (fstatvfs(tree, &now) || mount(NULL, is_file ? path : ".", NULL,
+	    MS_REMOUNT | MS_BIND | (now.f_flag & kept) | (unsigned long)set, NULL)))
+		error = -errno;
+	if (fchdir(back) && !error)
+		error = -errno;
+	close(back);
+	return error;
+}
+
+/* Gives a detached tree further attributes and puts it on a place. */
+static int
+attach(int tree, unsigned flags, uint64_t set, int at, const char *path)
+{
+	bool late = set && !trees_change();
+	int error = set && !late ? sys_mount_setattr(tree, flags, set) : 0;
+
+	if (!error)
+		error = sys_move_mount(tree, at, path);
+	return !error && late ? remount(tree, at, path, set) : error;
 }
 
 static int
@@ -210,12 +236,10 @@ name_in(const char *name, const char *const *list, size_t len)
 static int
 bind_part(int from_at, const char *from, int to_at, const char *to, uint64_t attributes)
 {
-	int tree = sys_open_tree(from_at, from, AT_RECURSIVE);
+	int tree = sys_open_tree(from_at, from, trees_change() ? AT_RECURSIVE : 0);
 	if (tree < 0)
 		return tree;
-	int error = sys_mount_setattr(tree, AT_RECURSIVE, attributes);
-	if (!error)
-		error = sys_move_mount(tree, to_at, to);
+	int error = attach(tree, AT_RECURSIVE, attributes, to_at, to);
 	close(tree);
 	return error;
 }
@@ -533,6 +557,9 @@ root_open(struct root **out, const struct root_config *config, struct root_fault
 	root->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root->proc < 0)
 		goto err_errno;
+	fault->step = "look for a /proc that is mounted";
+	if (faccessat(root->proc, "self", F_OK, 0))
+		goto err_errno;
 	fault->step = "open the root file system";
 	base = open(config->rootfs ? config->rootfs : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (base < 0)
@@ -666,21 +693,33 @@ root_tree_resize(int tree, uint64_t disk_kb)
 	return error;
 }
 
-/* One component of a mount point, below an open directory: opened, made where it is missing. */
+/* One component of a mount point, below an open directory: opened, made where it is missing; never a link. */
 static int
 mount_point_step(int at, const char *name, bool is_file)
 {
-	if (is_file) {
-		int fd = open_beneath(at, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
-		if (fd >= 0)
-			close(fd);
-		else if (fd != -EEXIST)
-			return fd;
-		return open_beneath(at, name, O_PATH, 0);
+	int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+	struct stat stat;
+
+	if (!is_file) {
+		if (mkdirat(at, name, 0755) && errno != EEXIST)
+			return -errno;
+		int fd = openat(at, name, flags | O_DIRECTORY);
+		return fd < 0 ? -errno : fd;
 	}
-	if (mkdirat(at, name, 0755) && errno != EEXIST)
+	int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+	else if (errno != EEXIST)
 		return -errno;
-	return open_beneath(at, name, O_PATH | O_DIRECTORY, 0);
+	fd = openat(at, name, flags);
+	if (fd < 0)
+		return -errno;
+	/* A link itself can be opened like this. */
+	int error = fstat(fd, &stat) ? -errno : S_ISLNK(stat.st_mode) ? -ELOOP : 0;
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
 }
 
 /* Makes and opens a mount point in a tree that payloads may be writing at this moment: each component is made and opened
@@ -698,6 +737,8 @@ mount_point(int tree, const char *path, bool is_file)
 			break;
 		memcpy(name, path, len);
 		name[len] = '\0';
+		if (!strcmp(name, ".."))
+			break;
 		path += len;
 		bool last = path[strspn(path, "/")] == '\0';
 		int next = mount_point_step(at, name, last && is_file);
@@ -720,11 +761,7 @@ place(const char *part, int tree, const char *target, bool is_file, uint64_t att
 	if (point < 0)
 		return point;
 	int mount = sys_open_tree(AT_FDCWD, part, AT_RECURSIVE);
-	int error = mount < 0 ? mount : 0;
-	if (!error && attributes)
-		error = sys_mount_setattr(mount, 0, attributes);
-	if (!error)
-		error = sys_move_mount(mount, point, "");
+	int error = mount < 0 ? mount : attach(mount, 0, attributes, point, "");
 	if (mount >= 0)
 		close(mount);
 	close(point);
@@ -785,10 +822,9 @@ mask_proc(int proc)
 		int tree = sys_open_tree(proc, proc_read_only[i], 0);
 		if (tree == -ENOENT)
 			continue;
-		int error = tree < 0 ? tree : sys_mount_setattr(tree, 0,
-		    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-		if (!error)
-			error = sys_move_mount(tree, proc, proc_read_only[i]);
+		int error = tree < 0 ? tree : attach(tree, 0,
+		    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		    proc, proc_read_only[i]);
 		if (tree >= 0)
 			close(tree);
 		if (error)

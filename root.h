@@ -2,7 +2,7 @@
  *
  * root_open() is called once by the launcher, in a mount namespace of its own, and leaves that namespace with nothing
  * but the parts that sandboxes are made of. root_build() runs in the process that becomes pid 1, while it still
- * has its privileges. Whatever a payload may have written (a session's tree) is walked by openat2 beneath a descriptor,
+ * has its privileges. Whatever a payload may have written (a session's tree) is walked one component at a time beneath a descriptor,
  * without symbolic links, and mounted on by descriptor: never by a path. */
 #ifndef ROOT_H
 #define ROOT_H

@@ -351,12 +351,17 @@ check_options(const struct options *options, const struct listeners *listeners,
 static int
 explain_open(const struct root_fault *fault, int error, const struct options *options)
 {
-	if (error == -EAGAIN && !strcmp(fault->step, "lock the state directory")) {
+	const char *dir = options->state_dir ? options->state_dir : "/tmp";
+
+	if (strcmp(fault->step, "lock the state directory"))
+		return complain(fault->step, error);
+	if (error == -EAGAIN)
 		fprintf(stderr, "opensandbox: another server is running with the state directory %s "
-		    "(--state-dir chooses another)\n", options->state_dir ? options->state_dir : "/tmp");
-		return EXIT_START;
-	}
-	return complain(fault->step, error);
+		    "(--state-dir chooses another)\n", dir);
+	else
+		fprintf(stderr, "opensandbox: cannot lock the state directory %s: %s "
+		    "(--state-dir chooses another)\n", dir, strerror(-error));
+	return EXIT_START;
 }
 
 /* Everything that is the launcher's is closed in the server: it keeps its sockets, its end of the pair, and 0 to 2. */

@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# Hosts that this one is not: older kernels, other C libraries, nothing but the binary, a read-only or full disk, no /proc
+
+load helper
+load command
+
+# The same number on every architecture.
+openat2=437 mount_setattr=442 close_range=436 pidfd_open=434 fsopen=430 open_tree=428
+
+setup_file() {
+	build_programs refuse
+}
+
+setup() {
+	[[ $EUID = 0 ]] || skip 'not root'
+	! grep -q __asan_init "$OPENSANDBOX" || skip 'a build with sanitizers wants files of the host'
+	export OPENSANDBOX
+	# Reached by any user.
+	binary=$BATS_TEST_TMPDIR/opensandbox
+	cp "$OPENSANDBOX" "$binary"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.." "$binary"
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+# without "CALL..." COMMAND...
+without() {
+	local calls=$1
+	shift
+	# shellcheck disable=SC2086 # words on purpose
+	"$PROGRAMS/refuse" $calls -- "$@"
+}
+
+as_nobody() {
+	need setpriv
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
+
+# in_host SCRIPT ARG...: the script with a mount namespace of its own; what it mounts there is gone with it.
+in_host() {
+	local script=$1
+	shift
+	need unshare
+	unshare --mount --propagation private sh -euc "$script" sh "$@"
+}
+
+# A host in $host that has the binary, /proc and what is copied into it, and nothing else. in_root ARG...: the binary there.
+make_host() {
+	host=$BATS_TEST_TMPDIR/host
+	mkdir -p "$host/proc" "$host/tmp" "$host/dev"
+	chmod 1777 "$host/tmp"
+	cp "$OPENSANDBOX" "$host/opensandbox"
+}
+in_root() {
+	# The new root is moved over the old one, which chroot is still found in.
+	in_host 'mount --bind "$1" "$1"; cd "$1"; shift; mount -t proc proc proc
+		for name in null zero full random urandom tty; do : >dev/$name; mount --bind /dev/$name dev/$name; done
+		mount --move . /; exec chroot . /opensandbox "$@"' "$host" "$@"
+}
+
+mounts='cut -d " " -f 5,6 /proc/self/mountinfo; ls /binds /file 2>&1; (: >/file) 2>&1; (: >/usr/x) 2>&1; (: >/etc/x) 2>&1; true'
+show_mounts() {
+	"$@" --run --bind "$binary:/file" --bind "$BATS_TEST_TMPDIR/binds:/binds" -- sh -c "$mounts"
+}
+
+@test "on kernels before 5.12 and 5.6 a sandbox has the same mounts, as root and as an ordinary user" {
+	mkdir binds
+	touch binds/here
+	chmod -R a+rX binds
+	expected=$(show_mounts "$binary")
+	[[ $expected == *'/usr ro,nosuid,nodev'*/binds*/file* ]]
+	expect "$(show_mounts without "$mount_setattr $openat2 $close_range" "$binary")" "$expected"
+	as_nobody "$binary" --run -- true || skip 'no user namespaces for ordinary users here'
+	expected=$(show_mounts as_nobody "$binary")
+	expect "$(show_mounts as_nobody "$PROGRAMS/refuse" $mount_setattr $openat2 $close_range -- "$binary")" "$expected"
+}
+
+@test "on kernels before 5.12 a bound directory is shown without the mounts below it" {
+	mkdir -p binds/below
+	script='mount -t tmpfs tmpfs binds/below; : >binds/below/file; exec "$@" --run --bind "$PWD/binds:/binds" -- find /binds'
+	expect "$(in_host "$script" "$binary")" $'/binds\n/binds/below\n/binds/below/file'
+	expect "$(in_host "$script" "$PROGRAMS/refuse" $mount_setattr -- "$binary")" $'/binds\n/binds/below'
+}
+
+@test "on kernels before 5.12 a server makes runs and sessions" {
+	cat >old <<-END
+		#!/bin/sh
+		exec $PROGRAMS/refuse $mount_setattr $openat2 $close_range -- $binary "\$@"
+	END
+	chmod +x old
+	OPENSANDBOX=$BATS_TEST_TMPDIR/old start_server
+	post /run '{"command": ["sh", "-c", "id -u; (: >/usr/x) 2>/dev/null || echo read-only"]}'
+	expect_json .stdout $'1000\nread-only'
+	post /sessions '{}'
+	id=$(json .session_id)
+	post "/sessions/$id/run" '{"command": ["sh", "-c", "echo kept >/tmp/x"]}'
+	get "/sessions/$id/files/tmp/x"
+	expect "$body" kept
+	stop_server
+}
+
+@test "a kernel that is too old is told by the call that it lacks, and the version that has it" {
+	for entry in "$pidfd_open pidfd_open 5.3" "$fsopen fsopen 5.2" "$open_tree open_tree 5.2"; do
+		read -r number name since <<<"$entry"
+		run without "$number" "$binary" check
+		expect "$status" 2
+		[[ $output =~ kernel\ +missing:.*"$name".*"$since" ]] || { echo "$output" >&2; return 1; }
+		run without "$number" "$binary" --run -- true
+		expect "$status" 125
+		[[ $output == *"Function not implemented"* ]] || { echo "$output" >&2; return 1; }
+	done
+}
+
+@test "on a host that has nothing but the binary and a static program, it runs there" {
+	make_host
+	mkdir -p "$host/usr/bin"
+	cp "$PROGRAMS/refuse" "$host/usr/bin/refuse"
+	run in_root run -- /usr/bin/refuse 1000 -- /usr/bin/refuse
+	expect "$status" 2
+	run in_root check
+	[[ $output =~ sandbox\ +ok ]]
+	[[ $output =~ command\ +degraded ]]
+}
+
+@test "on a host whose C library is musl, its programs run inside" {
+	need musl-gcc
+	make_host
+	loader=$(readlink -f /lib/ld-musl-*.so.1)
+	mkdir -p "$host/bin" "$host/lib"
+	cp "$loader" "$host/lib/$(basename /lib/ld-musl-*.so.1)"
+	printf '#include <stdio.h>\nint main(void) { return puts("musl") < 0; }\n' >hello.c
+	musl-gcc -o "$host/bin/hello" hello.c
+	readelf -l "$host/bin/hello" | grep -q ld-musl
+	expect "$(in_root run -- hello)" musl
+	expect "$("$binary" run --rootfs "$host" -- hello)" musl
+}
+
+@test "without /proc a run says so" {
+	run in_host 'umount -l /proc; exec "$@"' "$binary" run -- true
+	expect "$status" 125
+	[[ $output == *'a /proc that is mounted'* ]]
+}
+
+@test "without /sys and without cgroups runs and sessions work, and say that limits are per process" {
+	script='umount -l /sys 2>/dev/null; while umount -l /sys/fs/cgroup 2>/dev/null; do :; done; exec "$@"'
+	in_host "$script" "$binary" run --result result -- true
+	expect "$(jq -r '.status + " " + .accounting' result)" 'exited rlimit'
+}
+
+@test "on a read-only root runs work, and a server that can keep no sessions says why" {
+	need curl
+	read_only='mount --bind / /mnt 2>/dev/null; mount -o remount,bind,ro /
+		! (: >"$1/x") 2>/dev/null; shift; exec "$@"'
+	expect "$(in_host "$read_only" "$PWD" "$binary" run -- echo here)" here
+	run in_host "$read_only" "$PWD" timeout 20 "$binary" serve --port 0 --state-dir "$PWD/state"
+	expect "$status" 125
+	[[ $output == *"$PWD/state"*'Read-only file system'* ]] || { echo "$output" >&2; return 1; }
+}
+
+@test "with a full disk runs work, a result that cannot be written is told, and so is a state directory" {
+	full='mount -t tmpfs -o size=16k,nr_inodes=2 full /mnt; head -c 1M /dev/zero >/mnt/all 2>/dev/null || :
+		export TMPDIR=/mnt; cd /mnt; exec "$@"'
+	expect "$(in_host "$full" "$binary" run -- sh -c 'echo here >/tmp/x; cat /tmp/x')" here
+	run in_host "$full" "$binary" run --result /mnt/other -- true
+	expect "$status" 125
+	[[ $output == *"/mnt/other: No space left on device"* ]]
+	run in_host "$full" timeout 20 "$binary" serve --port 0 --state-dir /mnt
+	expect "$status" 125
+	[[ $output == *' /mnt: No space left on device'* ]] || { echo "$output" >&2; return 1; }
+}
