@@ -206,8 +206,8 @@ clean:
 
 help:
 	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-systemd,'
-	@echo 'test-mutations, bench, soak,'
-	@echo 'install, uninstall (PREFIX, DESTDIR, SYSTEMD, OPENRC, APPARMOR), dist, deb, clean'
+	@echo 'test-mutations, bench, soak, dist, deb, clean,'
+	@echo 'install, uninstall (PREFIX, DESTDIR, SYSTEMD, OPENRC, APPARMOR)'
 
 .PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-systemd test-mutations bench soak \
 	install uninstall dist deb clean help FORCE

@@ -110,6 +110,11 @@ show_mounts() {
 	done
 }
 
+@test "where less memory may be locked than a sandbox would be given (before 5.16), it has that" {
+	expect "$(ulimit -l 64 && "$binary" run -- sh -c 'ulimit -l')" 64
+	expect "$(ulimit -l 64 && as_nobody "$binary" run -- sh -c 'ulimit -l')" 64
+}
+
 @test "on a host that has nothing but the binary and a static program, it runs there" {
 	make_host
 	mkdir -p "$host/usr/bin"
