@@ -212,6 +212,7 @@ free_job(struct api *api, struct job *job)
 	session_request_free(&job->create);
 	free_text(&job->path);
 	free_text(&job->cwd);
+	buf_free(&job->text);
 	if (job->session) {
 		/* A session whose creation nobody waits for any more is nobody's. */
 		if (!job->replied && job->route->begin == api_session_create &&
@@ -286,6 +287,7 @@ new_job(struct api *api, struct http_client client)
 	job->began = api->now;
 	job->run.parcel = job->run.input = job->create.parcel = -1;
 	buf_init(&job->run.copies, 1);
+	buf_init(&job->text, 1);
 	api->jobs[client.slot] = job;
 	api->busy++;
 	return job;

@@ -36,6 +36,8 @@ struct job {
 	bool keep_handle;		/* the run has ended, its output has not been taken yet */
 	uint32_t kind;			/* of a file: enum files_kind */
 	uint64_t entries;		/* of a listing, written so far */
+	struct buf text;		/* of a list of sessions, not yet written */
+	uint64_t listed;		/* the number of the last session in it */
 	struct str cwd;			/* to be set when it has been checked; owned */
 	struct job *queue_next;
 	bool queued, running;		/* running: counted as a run of its asker */

@@ -7,39 +7,72 @@
 #include "api_private.h"
 #include "time_text.h"
 
-enum { SESSION_TEXT_MAX = 8 << 20, LIST_MAX = 256 << 20 };
+enum {
+	SESSION_TEXT_MAX = 8 << 20,
+	LIST_PIECE = 32 << 10,		/* of a list: written at a time, whole sessions */
+};
+
+/* The limits of most sessions are the same: their text is made once for all that follow each other in a list. */
+struct limits_text {
+	bool is_set;
+	struct limits limits;
+	char text[512];
+};
 
 static void
-write_time(struct buf *out, const char *name, int64_t ms)
+write_number(struct buf *out, const char *before, uint64_t value)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	buf_puts(out, before);
+	buf_append(out, digits + at, sizeof(digits) - at);
+}
+
+static void
+write_time(struct buf *out, const char *before, int64_t ms)
 {
 	char text[TIME_TEXT_SIZE];
 
 	time_text_ms(text, ms);
-	buf_printf(out, ", \"%s\": \"%s\"", name, text);
+	buf_puts(out, before);
+	buf_puts(out, text);
 }
 
 static void
-write_limits(struct buf *out, const struct limits *limits)
+write_limits(struct buf *out, const struct limits *limits, struct limits_text *kept)
 {
 	struct limits resolved = *limits;
 
-	limits_resolve(&resolved, NULL);
+	if (!kept->is_set || memcmp(&kept->limits, limits, sizeof(*limits))) {
+		size_t len = 0;
+		limits_resolve(&resolved, NULL);
+		for (int i = 0; i < LIMITS_LEN; i++)
+			if (i != LIMIT_DISK)
+				len += (size_t)snprintf(kept->text + len, sizeof(kept->text) - len, "%s\"%s\": %llu",
+				    len ? ", " : "", limit_fields[i].name,
+				    (unsigned long long)limits_get(&resolved, (enum limit_id)i));
+		kept->limits = *limits;
+		kept->is_set = true;
+	}
 	buf_puts(out, ", \"limits\": {");
-	for (int i = 0, written = 0; i < LIMITS_LEN; i++)
-		if (i != LIMIT_DISK)
-			buf_printf(out, "%s\"%s\": %llu", written++ ? ", " : "", limit_fields[i].name,
-			    (unsigned long long)limits_get(&resolved, (enum limit_id)i));
-	buf_putc(out, '}');
+	buf_puts(out, kept->text);
 }
 
 static void
-write_session(struct buf *out, const struct session *session)
+write_session(struct buf *out, const struct session *session, int64_t now, struct limits_text *limits)
 {
-	int64_t now = wait_wall_clock_ms();
-
-	buf_printf(out, "{\"session_id\": \"%s\", \"id\": \"%s\", \"env\": {", session->id, session->id);
+	buf_puts(out, "{\"session_id\": \"");
+	buf_puts(out, session->id);
+	buf_puts(out, "\", \"id\": \"");
+	buf_puts(out, session->id);
+	buf_puts(out, "\", \"env\": {");
 	for (size_t i = 0; i < session->env_len; i++) {
-		buf_puts(out, i ? ", " : "");
+		if (i)
+			buf_puts(out, ", ");
 		json_write_string(out, session->env[i].name);
 		buf_puts(out, ": ");
 		json_write_string(out, session->env[i].value);
@@ -47,17 +80,21 @@ write_session(struct buf *out, const struct session *session)
 	buf_puts(out, "}, \"cwd\": ");
 	json_write_string(out, session->cwd);
 	/* The request that asks is itself in hand. */
+	int64_t age_ms = now - session->created_ms;
 	int64_t idle_ms = session->busy > 1 || session->running ? 0 : now - session->used_ms;
-	buf_printf(out, ", \"age_secs\": %lld, \"idle_secs\": %lld", (long long)((now - session->created_ms) / 1000),
-	    (long long)(idle_ms > 0 ? idle_ms / 1000 : 0));
-	write_time(out, "created_at", session->created_ms);
-	write_time(out, "last_used_at", session->used_ms);
-	write_time(out, "expires_at", (session->busy ? now : session->used_ms) + (int64_t)session->ttl_s * 1000);
-	buf_printf(out, ", \"ttl\": %llu, \"running\": %u", (unsigned long long)session->ttl_s, session->running);
-	write_limits(out, &session->limits);
-	buf_printf(out, ", \"network\": \"%s\", \"disk\": %llu, \"disk_used\": %llu}",
-	    session->network == NETWORK_HOST ? "host" : "none", (unsigned long long)session->disk_kb,
-	    (unsigned long long)session->disk_used_kb);
+	write_number(out, ", \"age_secs\": ", age_ms > 0 ? (uint64_t)age_ms / 1000 : 0);
+	write_number(out, ", \"idle_secs\": ", idle_ms > 0 ? (uint64_t)idle_ms / 1000 : 0);
+	write_time(out, ", \"created_at\": \"", session->created_ms);
+	write_time(out, "\", \"last_used_at\": \"", session->used_ms);
+	write_time(out, "\", \"expires_at\": \"",
+	    (session->busy ? now : session->used_ms) + (int64_t)session->ttl_s * 1000);
+	write_number(out, "\", \"ttl\": ", session->ttl_s);
+	write_number(out, ", \"running\": ", session->running);
+	write_limits(out, &session->limits, limits);
+	buf_puts(out, session->network == NETWORK_HOST ? "}, \"network\": \"host\"" : "}, \"network\": \"none\"");
+	write_number(out, ", \"disk\": ", session->disk_kb);
+	write_number(out, ", \"disk_used\": ", session->disk_used_kb);
+	buf_putc(out, '}');
 }
 
 static void
@@ -65,11 +102,12 @@ reply_session(struct api *api, struct job *job, int status)
 {
 	struct buf body;
 	char fields[128] = "";
+	struct limits_text limits = { false };
 
 	if (status == 201)
 		snprintf(fields, sizeof(fields), "Location: /sessions/%s\r\n", job->session->id);
 	buf_init(&body, SESSION_TEXT_MAX);
-	write_session(&body, job->session);
+	write_session(&body, job->session, wait_wall_clock_ms(), &limits);
 	buf_putc(&body, '\n');
 	api_reply_json(api, job, status, fields, &body);
 }
@@ -100,25 +138,67 @@ wait_for_answer(struct api *api, struct job *job, int error, void (*answered)(st
 
 /* --- showing --------------------------------------------------------------------------------------- */
 
+/* Adds whole sessions to the text until it has a piece's length: false when there are no more. */
+static bool
+write_piece(struct api *api, struct job *job)
+{
+	struct session *session;
+	struct limits_text limits = { false };
+	int64_t now = wait_wall_clock_ms();
+
+	while ((session = sessions_after(api->config.sessions, job->listed)) && job->text.len < LIST_PIECE) {
+		buf_puts(&job->text, job->listed ? ",\n " : "[");
+		write_session(&job->text, session, now, &limits);
+		job->listed = session->number;
+	}
+	if (!session)
+		buf_puts(&job->text, job->listed ? "]\n" : "[]\n");
+	return session != NULL;
+}
+
+/* Writes on as the client takes it: ten thousand sessions, each with a megabyte of variables, do not fit in memory as one text. */
+static void
+list_moved(struct api *api, struct job *job)
+{
+	struct http *http = api->config.http;
+
+	while (!job->replied) {
+		if (!job->text.len && job->body_over) {
+			job->replied = true;
+			(void)http_reply_end(http, job->client);
+			return;
+		}
+		if (!job->text.len)
+			job->body_over = !write_piece(api, job);
+		if (job->text.failed) {
+			job->replied = true;
+			http_cut(http, job->client);
+			return;
+		}
+		(void)api_hold(api, job, job->text.size);
+		int64_t n = http_reply_write(http, job->client, buf_str(&job->text));
+		if (n <= 0)
+			return;
+		buf_consume(&job->text, (size_t)n);
+	}
+}
+
 void
 api_sessions_list(struct api *api, struct job *job, const struct json_value *unused)
 {
-	struct session *session;
-	struct buf body;
-	bool first = true;
+	char fields[96];
 
 	(void)unused;
-	buf_init(&body, LIST_MAX);
-	buf_putc(&body, '[');
-	for (size_t i = 0; (session = sessions_at(api->config.sessions, i)); i++) {
-		if (session->state != SESSION_LIVE)
-			continue;
-		buf_puts(&body, first ? "" : ",\n ");
-		write_session(&body, session);
-		first = false;
+	buf_init(&job->text, SESSION_TEXT_MAX);
+	if (!write_piece(api, job)) {
+		api_reply_json(api, job, 200, NULL, &job->text);
+		return;
 	}
-	buf_puts(&body, "]\n");
-	api_reply_json(api, job, 200, NULL, &body);
+	snprintf(fields, sizeof(fields), "X-Request-Id: %s\r\n", job->request_id);
+	job->status = 200;
+	job->moved = list_moved;
+	if (!http_reply_begin(api->config.http, job->client, 200, "application/json", fields, -1))
+		list_moved(api, job);
 }
 
 static void

@@ -106,6 +106,7 @@ take_message(struct server *server)
 		break;
 	case MESSAGE_READY:
 		server->ready = true;
+		sessions_found_all(server->sessions);
 		listeners_say(server->listeners);
 		break;
 	case MESSAGE_DRAIN:

@@ -45,6 +45,7 @@ struct sessions {
 	struct session *buckets[BUCKETS];
 	struct pending *pending;
 	uint32_t serial;
+	uint64_t last_number;
 	int64_t next_expiry;		/* none expires before this */
 };
 
@@ -88,6 +89,23 @@ struct session *
 sessions_at(struct sessions *sessions, size_t index)
 {
 	return index < sessions->len ? sessions->table[index] : NULL;
+}
+
+struct session *
+sessions_after(struct sessions *sessions, uint64_t number)
+{
+	size_t low = 0, high = sessions->len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (sessions->table[middle]->number > number)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	while (low < sessions->len && sessions->table[low]->state != SESSION_LIVE)
+		low++;
+	return low < sessions->len ? sessions->table[low] : NULL;
 }
 
 /* --- variables ------------------------------------------------------------------------------------ */
@@ -176,6 +194,7 @@ add_session(struct sessions *sessions, struct session *session)
 		return -ENOMEM;
 	session->hash = hash_of(str_of(session->id));
 	session->place = sessions->len;
+	session->number = ++sessions->last_number;
 	sessions->table[sessions->len++] = session;
 	session->chain = sessions->buckets[session->hash % BUCKETS];
 	sessions->buckets[session->hash % BUCKETS] = session;
@@ -615,6 +634,24 @@ sessions_found(struct sessions *sessions, const struct message_session *message,
 	session->idle_since = now->now;
 out:
 	buf_free(&text);
+}
+
+static int
+compare_age(const void *a, const void *b)
+{
+	const struct session *const *one = a, *const *other = b;
+
+	return ((*one)->created_ms > (*other)->created_ms) - ((*one)->created_ms < (*other)->created_ms);
+}
+
+void
+sessions_found_all(struct sessions *sessions)
+{
+	qsort(sessions->table, sessions->len, sizeof(*sessions->table), compare_age);
+	for (size_t i = 0; i < sessions->len; i++) {
+		sessions->table[i]->place = i;
+		sessions->table[i]->number = i + 1;
+	}
 }
 
 /* --- expiry --------------------------------------------------------------------------------------- */

@@ -32,6 +32,7 @@ struct session {
 	uint64_t hash;
 	struct session *chain;		/* same bucket */
 	size_t place;			/* in the table, oldest first */
+	uint64_t number;		/* above those of all older ones; from 1 on */
 };
 
 struct sessions;
@@ -43,6 +44,8 @@ size_t sessions_len(const struct sessions *sessions);
 size_t sessions_max(const struct sessions *sessions);
 /* Oldest first; NULL at the end. Those that are not LIVE are among them. */
 struct session *sessions_at(struct sessions *sessions, size_t index);
+/* The oldest LIVE one whose number is above; NULL: none. For lists that are written while sessions come and go. */
+struct session *sessions_after(struct sessions *sessions, uint64_t number);
 
 struct session_wish {
 	const struct variable *env;
@@ -77,6 +80,8 @@ int64_t session_expiry(const struct session *session);
 uint32_t sessions_answer(struct sessions *sessions, const struct message_session *message, int *error);
 void sessions_found(struct sessions *sessions, const struct message_session *message, int record,
     const struct wait *now);
+/* All that there were have been told: from now on the table is in the order of age. */
+void sessions_found_all(struct sessions *sessions);
 
 /* Ends what has been idle for its ttl. */
 void sessions_wait(struct sessions *sessions, struct wait *wait);

@@ -243,6 +243,21 @@ none_with_word() {
 	stop_server
 }
 
+@test "sessions are listed oldest first also after a restart" {
+	begin_server --log none
+	local ids i
+	for i in {1..12}; do
+		new_session
+		ids+=" $SESSION"
+		# A change of a record moves it in its directory.
+		((i % 3)) || post "$AT/env" '{"env": {"A": "b"}}'
+	done
+	crash both
+	get /sessions
+	expect " $(json 'map(.id) | join(" ")')" "$ids"
+	stop_server
+}
+
 @test "a session's ttl begins anew at a restart, and it ends then" {
 	begin_server --log none
 	new_session '{"ttl": 3}'

@@ -129,6 +129,41 @@ expect_file() {
 	expect "$(json "map(.id) | map(select(. == \"$a\" or . == \"$b\" or . == \"$c\")) | join(\" \")")" "$a $c"
 }
 
+@test "a list of many large sessions is given as a whole, and takes the server no memory" {
+	start_server --log none
+	python_client "$(front_pid)" <<-'CODE'
+		def kb(key):
+		    return int(re.search(key + r":\s+(\d+)", open("/proc/%s/status" % sys.argv[2]).read()).group(1))
+		c = connect()
+		for i in range(60):
+		    c.sendall(post("/sessions", {"env": {"N": str(i), "LARGE": chr(10) * 200000}}))
+		    check(one(c)[0] == 201, "201")
+		before = kb("VmHWM")
+		c.sendall(b"HEAD /sessions HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		head = b""
+		while not head.endswith(b"\r\n\r\n"):
+		    head += c.recv(1)
+		check(head.startswith(b"HTTP/1.1 200 "), head.decode())
+		slow = connect()
+		slow.sendall(b"GET /sessions HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		c.sendall(b"GET /sessions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		head, body = rest(c).split(b"\r\n\r\n", 1)
+		text = b""
+		while True:
+		    length, body = body.split(b"\r\n", 1)
+		    length = int(length, 16)
+		    if not length:
+		        break
+		    text, body = text + body[:length], body[length + 2:]
+		sessions = json.loads(text)
+		check([s["env"]["N"] for s in sessions] == [str(i) for i in range(60)], "the order")
+		check(len(text) > 24000000 and all(len(s["env"]["LARGE"]) == 200000 for s in sessions), "whole")
+		grown = kb("VmHWM") - before
+		check(grown < 6000, "the server has grown by %d KB" % grown)
+	CODE
+	stop_server
+}
+
 @test "a session may begin with files, a cwd among them, and without a body" {
 	request POST /sessions
 	expect_status 201

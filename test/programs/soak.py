@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-PREFIX = "opensandbox-soak.%d." % os.getpid()
+PREFIX = "opensandbox-soaking.%d." % os.getpid()
 # A copy of its own: what runs it is known by it, also beside other tests.
 PLACE = tempfile.TemporaryDirectory(prefix="opensandbox-soak-binary.")
 os.chmod(PLACE.name, 0o755)
