@@ -21,6 +21,24 @@
 
 enum { SPARE_SLOTS = 2 };
 
+/* A command's limit cannot be above ours, and what starts a server often gave it a hard limit of processes. Where we may not raise
+ * them, a run that asks for more fails with that. */
+static void
+raise_limits(void)
+{
+	static const int raised[] = { RLIMIT_NPROC, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_AS };
+	struct rlimit most;
+
+	for (size_t i = 0; i < sizeof(raised) / sizeof(raised[0]); i++) {
+		if (getrlimit(raised[i], &most))
+			continue;
+		most.rlim_max = RLIM_INFINITY;
+		if (raised[i] == RLIMIT_NPROC)
+			most.rlim_cur = RLIM_INFINITY;
+		(void)setrlimit(raised[i], &most);
+	}
+}
+
 static void
 find_facts(struct launcher *launcher)
 {
@@ -28,6 +46,7 @@ find_facts(struct launcher *launcher)
 	struct rlimit files;
 	cpu_set_t cores;
 
+	raise_limits();
 	facts->one_uid = launcher->uids.one;
 	facts->cores = 1;
 	if (!sched_getaffinity(0, sizeof(cores), &cores) && CPU_COUNT(&cores) > 0)

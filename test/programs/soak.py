@@ -511,10 +511,74 @@ def links(swaps):
     print("soak: links swapped %d times, nothing outside was read or written" % swaps, flush=True)
 
 
+# --- runs that write: what their files are charged to ---------------------------------------------------
+
+def memory_groups():
+    "Memory cgroups of the host, those included that are removed and kept in the kernel by pages charged to them."
+    with open("/proc/cgroups") as f:
+        found = re.search(r"^memory\s+([1-9]\d*)\s+(\d+)", f.read(), re.M)
+    if found:
+        return int(found.group(2))
+    try:
+        with open("/sys/fs/cgroup/cgroup.stat") as f:
+            return sum(int(line.split()[1]) for line in f if "descendants" in line and "subsys" not in line)
+    except OSError:
+        return 0
+
+
+def kernel_kb():
+    with open("/proc/meminfo") as f:
+        return sum(int(n) for key, n in re.findall(r"^(\w+):\s+(\d+)", f.read(), re.M)
+            if key in ("SUnreclaim", "KernelStack", "Percpu"))
+
+
+def run_in(server, connection, session, script):
+    status, body = server.ask("POST", "/sessions/%s/run" % session, {"command": ["sh", "-c", script]}, connection)
+    check(status == 200, "a run is answered %d: %r" % (status, body))
+    reply = json.loads(body)
+    check(reply["status"] == "exited" and reply["exit_code"] == 0, "a run ends so: %r" % reply)
+    return reply
+
+
+def writes(count):
+    "One session whose runs all leave a file. A removed group that pages are charged to costs the kernel 150 KB."
+    server = Server()
+    session = json.loads(server.ask("POST", "/sessions", {"disk": 1 << 20, "ttl": 86400})[1])["session_id"]
+    connection = server.connect()
+    eat = "x=$(head -c 40000000 /dev/zero | tr '\\0' a)"
+    accounting = run_in(server, connection, session, eat)["accounting"]
+    for i in range(20):
+        run_in(server, connection, session, "head -c 9000 /dev/zero >/tmp/warm%d" % i)
+    before = server.counts(), memory_groups(), kernel_kb()
+    most = 0
+    for i in range(count):
+        if i % 100 == 0:
+            check(run_in(server, connection, session, eat)["mem"] > 40000, "40 MB are not counted")
+        reply = run_in(server, connection, session, "head -c 9000 /dev/zero >/tmp/file%d" % i)
+        check(reply["time"] < 2000, "a run has time of another one's: %r" % reply)
+        most = max(most, reply["mem"])
+    # A shell and head take 1 to 3 MB; the runs before had 40.
+    check(accounting != "cgroup" or most < 16384, "a run has memory of another one's: %d KB" % most)
+    # Other programs make groups and take memory too, but for a while only. An inode of tmpfs takes about 2 KB.
+    end = time.time() + 60
+    while True:
+        groups, kernel = memory_groups() - before[1], kernel_kb() - before[2]
+        if groups < 100 + count / 20 and kernel < 16384 + 10 * count and server.counts() == before[0]:
+            break
+        check(time.time() < end, "after %d runs: %d memory cgroups more, %d KB of kernel memory more, %r, before %r"
+            % (count, groups, kernel, server.counts(), before[0]))
+        time.sleep(0.2)
+    check(server.ask("DELETE", "/sessions/" + session)[0] == 204, "delete")
+    connection.close()
+    server.stop()
+    print("soak: %d runs that write: %d memory cgroups more, %d KB of kernel memory, at most %d KB in a run"
+        % (count, groups, kernel, most), flush=True)
+
+
 # --------------------------------------------------------------------------------------------------------
 
 def main(arguments):
-    parts = {"rounds": rounds, "clients": clients, "file": large_file, "links": links}
+    parts = {"rounds": rounds, "clients": clients, "file": large_file, "links": links, "writes": writes}
     if len(arguments) == 2 and arguments[0] in parts and arguments[1].isdigit():
         parts[arguments[0]](int(arguments[1]))
     elif arguments == ["short"]:
@@ -522,13 +586,15 @@ def main(arguments):
         clients(10)
         large_file(100)
         links(3000)
+        writes(300)
     elif not arguments:
         rounds(200)
         clients(300)
         large_file(1024)
         links(100000)
+        writes(10000)
     else:
-        print("soak: [short | rounds N | clients SECONDS | file MB | links N]", file=sys.stderr)
+        print("soak: [short | rounds N | clients SECONDS | file MB | links N | writes N]", file=sys.stderr)
         return 2
     end = time.time() + 15
     while processes() or mounts("/" + PREFIX) or groups():
