@@ -214,6 +214,9 @@ int http_open(struct http **result, const struct http_config *config)
 	for (size_t i = 0; i < PLACES; i++)
 		link_init(&http->places[i], NULL);
 	link_init(&http->events, NULL);
+	link_init(&http->polled, NULL);
+	link_init(&http->quiet, NULL);
+	quiet_open(http);
 	http->date_second = -1;
 	http->now = wait_clock();
 	http->listeners = calloc(config->listeners_len + 1, sizeof(*http->listeners));
@@ -271,6 +274,7 @@ void http_close(struct http *http)
 	for (size_t i = 0; http->slots && i < http->config.connections_max; i++)
 		if (http->slots[i])
 			connection_free(http, http->slots[i]);
+	quiet_close(http);
 	free(http->listeners);
 	free(http->listener_indexes);
 	free(http->slots);
@@ -280,22 +284,25 @@ void http_close(struct http *http)
 
 void http_wait(struct http *http, struct wait *wait)
 {
+	struct link *next;
+
 	http->now = wait->now;
-	for (size_t place = 0; place < PLACES; place++) {
-		struct link *list = &http->places[place];
+	for (struct link *l = http->polled.next; l != &http->polled; l = next) {
+		struct connection *c = l->connection;
+		short events = wanted(c);
 
-		for (struct link *l = list->next; l != list; l = l->next) {
-			struct connection *c = l->connection;
-
-			c->index = wait_add(wait, c->fd, wanted(c));
-			if (input_wanted(c) && c->read_due != NEVER)
-				wait_until(wait, c->read_due);
-			if (c->write_due != NEVER)
-				wait_until(wait, c->write_due);
-			if (output_room_due(c))
-				wait_until(wait, wait->now);
-		}
+		next = l->next;
+		if (!output_room_due(c) && quiet_take(http, c, events))
+			continue;
+		c->index = wait_add(wait, c->fd, events);
+		if (input_wanted(c) && c->read_due != NEVER)
+			wait_until(wait, c->read_due);
+		if (c->write_due != NEVER)
+			wait_until(wait, c->write_due);
+		if (output_room_due(c))
+			wait_until(wait, wait->now);
 	}
+	quiet_wait(http, wait);
 	for (size_t i = 0; i < http->listeners_len; i++)
 		http->listener_indexes[i] = may_accept(http) ?
 		    wait_add(wait, http->listeners[i], POLLIN) : WAIT_NONE;
@@ -307,21 +314,21 @@ void http_wait(struct http *http, struct wait *wait)
 
 void http_step(struct http *http, struct wait *wait)
 {
+	struct link *next;
+
 	http->now = wait->now;
-	for (size_t place = 0; place < PLACES; place++) {
-		struct link *list = &http->places[place], *next;
+	quiet_step(http, wait);
+	/* A step may move the connection to another place, or free it, but no other one. */
+	for (struct link *l = http->polled.next; l != &http->polled; l = next) {
+		struct connection *c = l->connection;
+		short ready = (short)(wait_ready(wait, c->index) | c->ready);
 
-		/* A step may move the connection to another place, or free it, but no other one.
-		 * One that moves to a later place is stepped twice: the second time nothing is
-		 * ready. */
-		for (struct link *l = list->next; l != list; l = next) {
-			struct connection *c = l->connection;
-			short ready = wait_ready(wait, c->index);
-
-			next = l->next;
-			c->index = WAIT_NONE;
-			connection_step(http, c, ready);
-		}
+		next = l->next;
+		c->index = WAIT_NONE;
+		c->ready = 0;
+		if (ready)
+			c->moved = http->now;
+		connection_step(http, c, ready);
 	}
 	for (size_t i = 0; i < http->listeners_len; i++) {
 		bool more = wait_ready(wait, http->listener_indexes[i]) != 0;

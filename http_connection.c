@@ -90,6 +90,7 @@ void connection_free(struct http *http, struct connection *c)
 {
 	connection_event_clear(c, ~0u);
 	connection_move(http, c, PLACE_NOWHERE);
+	link_remove(&c->set_link);
 	connection_name_take(http, c);
 	exchange_free(http, c);
 	buf_free(&c->in);
@@ -119,6 +120,7 @@ void connection_kill(struct http *http, struct connection *c)
 	c->fd = -1;
 	c->index = WAIT_NONE;
 	connection_move(http, c, PLACE_NOWHERE);
+	link_remove(&c->set_link);
 	exchange_body_free(http, c->exchange);
 	buf_free(&c->in);
 	connection_event_clear(c, ~0u);
@@ -147,6 +149,9 @@ struct connection *connection_open(struct http *http, int fd, int listener,
 		return NULL;
 	link_init(&c->place_link, c);
 	link_init(&c->event_link, c);
+	link_init(&c->set_link, c);
+	link_append(&http->polled, &c->set_link);
+	c->moved = http->now;
 	c->fd = fd;
 	c->index = WAIT_NONE;
 	c->listener = listener;
@@ -177,5 +182,8 @@ struct connection *connection_find_alive(struct http *http, struct http_client c
 {
 	struct connection *c = connection_find(http, client);
 
-	return c && c->fd >= 0 ? c : NULL;
+	if (!c || c->fd < 0)
+		return NULL;
+	quiet_leave(http, c);
+	return c;
 }

@@ -88,9 +88,12 @@ struct exchange {
 };
 
 struct connection {
-	struct link place_link, event_link;
+	struct link place_link, event_link, set_link;
 	int fd;
 	int index;			/* in the poll set of this round */
+	short ready;			/* what the epoll said */
+	bool quiet;			/* not in the poll set, but in the epoll */
+	int64_t moved;			/* something happened */
 	uint32_t slot, generation;	/* 0: has no name */
 	enum place place;
 	unsigned events;
@@ -111,6 +114,9 @@ struct http {
 	size_t count, busy, bodies;
 	uint32_t generation;
 	struct link places[PLACES], events;
+	struct link polled, quiet;	/* all whose socket is open are in one of these */
+	int epoll, epoll_index;
+	int64_t quiet_due;		/* none of the quiet ones is due before */
 	int64_t now, accept_after;
 	bool draining;
 	int64_t date_second;
@@ -163,6 +169,17 @@ void connection_linger(struct http *http, struct connection *c);
 /* NULL for a stale name. */
 struct connection *connection_find(struct http *http, struct http_client client);
 struct connection *connection_find_alive(struct http *http, struct http_client client);
+
+/* http_quiet.c: those where nothing happens, out of the poll set */
+void quiet_open(struct http *http);
+void quiet_close(struct http *http);
+/* A connection that would wait for these events: true when it is watched by the epoll now. */
+bool quiet_take(struct http *http, struct connection *c, short events);
+/* Something happened, or will: it belongs to the poll set. */
+void quiet_leave(struct http *http, struct connection *c);
+void quiet_wait(struct http *http, struct wait *wait);
+/* Brings back those that are ready or due. */
+void quiet_step(struct http *http, const struct wait *wait);
 
 /* http_input.c: what comes */
 bool input_wanted(const struct connection *c);

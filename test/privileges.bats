@@ -59,20 +59,22 @@ status_of() {
 	[[ $(readlink "/proc/$front/ns/mnt") != "$(readlink /proc/self/ns/mnt)" ]]
 }
 
-@test "the server has its listeners, one socket to the launcher, and /dev/null, and nothing else" {
-	local fd name sockets=0 other=
+@test "the server has its listeners, one socket to the launcher, /dev/null, and the epoll of its clients" {
+	local fd name sockets=0 polls=0 other=
 	for fd in "/proc/$front/fd"/*; do
 		name=$(readlink "$fd")
 		case ${fd##*/}:$name in
 		[012]:*) ;;
 		*:socket:*) sockets=$((sockets + 1)) ;;
 		*:/dev/null | *:/null) ;;
+		*:anon_inode:*eventpoll*) polls=$((polls + 1)) ;;
 		*) other="$other $fd $name" ;;
 		esac
 	done
 	expect "$other" '' 'what else it has open'
 	expect "$sockets" "$(($(grep -c 'listening on' "$SERVER_LOG") + 1))" 'its sockets'
-	expect "$(count_fds "$front")" $((sockets + 4))
+	expect "$polls" 1 'its epolls'
+	expect "$(count_fds "$front")" $((sockets + 5))
 }
 
 @test "what the server has open is the same after a hundred requests" {

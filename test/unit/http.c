@@ -1,4 +1,4 @@
-/* needs: http_input.c http_output.c http_parse.c buf.c wait.c time_text.c */
+/* needs: http_input.c http_output.c http_parse.c http_quiet.c buf.c wait.c time_text.c */
 /* Tests of the HTTP room over real sockets. Time is what the test says it is: deadlines pass
  * without waiting. */
 #include "../../http.c"
@@ -558,6 +558,95 @@ TEST("every request of the table is answered the same wherever it is cut in two"
 		for (size_t split = 1; split < cases[i].len; split++)
 			if (!try_case(&server, i, 0, split))
 				CHECK(false);
+	server_close(&server);
+}
+
+TEST("every request of the table is answered the same when it comes with pauses, out of the poll set")
+{
+	static struct client client;
+	struct server server;
+	size_t quiet = 0;
+
+	server_open(&server);
+	for (size_t i = 0; i < CASES; i++) {
+		size_t len = cases[i].len, step = len / 16 + 1;
+		client_open(&client, &server);
+		for (size_t at = 0; at < len; at += step) {
+			server_sleep(&server, SECONDS(1) / 10);
+			quiet += !link_empty(&server.http->quiet);
+			CHECK(server.wait.len <= 2);
+			client_send(&client, &server, cases[i].data + at, len - at < step ? len - at : step);
+		}
+		if (!client_saw(&client, cases[i].summary))
+			printf("# case %zu: %.*s\n", i, (int)len, cases[i].data);
+		CHECK(client_saw(&client, cases[i].summary));
+		client_close(&client);
+		server_run(&server);
+		CHECK_INT(http_connections(server.http), 0);
+	}
+	CHECK(quiet > CASES * 4);
+	server_close(&server);
+}
+
+static size_t length(const struct link *list)
+{
+	size_t n = 0;
+
+	for (const struct link *l = list->next; l != list; l = l->next)
+		n++;
+	return n;
+}
+
+TEST("connections where nothing happens are one descriptor of the poll set, until something does")
+{
+	enum { MANY = 60 };
+	static struct client clients[MANY];
+	struct server server;
+
+	server_open(&server);
+	server.manual = true;
+	for (size_t i = 0; i < MANY; i++)
+		client_open(&clients[i], &server);
+	/* A third is idle, one has a head that does not come, one a request that is not answered. */
+	for (size_t i = 0; i < MANY; i++)
+		if (i % 3)
+			client_puts(&clients[i], &server, i % 3 == 1 ? "GET / " : GET_LINE H "\r\n");
+	CHECK_INT(length(&server.http->polled), MANY);
+	server_sleep(&server, SECONDS(1) / 10);
+	server_run(&server);
+	CHECK_INT(length(&server.http->quiet), MANY);
+	CHECK_INT(server.wait.len, 2);
+	/* Bytes, a reply and a disconnect bring one back each; the others stay. */
+	client_puts(&clients[0], &server, GET_LINE H "\r\n");
+	CHECK_INT(length(&server.http->polled), 1);
+	answer(&server, server.last, 200, "late");
+	server_run(&server);
+	client_read(&clients[0]);
+	CHECK(client_saw(&clients[0], "200"));
+	client_close(&clients[2]);
+	server_run(&server);
+	CHECK_INT(server.events[HTTP_GONE], 1);
+	CHECK_INT(http_connections(server.http), MANY - 1);
+	client_close(&clients[3]);
+	server_run(&server);
+	CHECK_INT(http_connections(server.http), MANY - 2);
+	/* Each has its deadline. */
+	server.manual = false;
+	server_sleep(&server, SECONDS(10));
+	client_read(&clients[1]);
+	CHECK(client_saw(&clients[1], "408 close"));
+	client_read(&clients[6]);
+	CHECK(client_saw(&clients[6], ""));
+	server_sleep(&server, SECONDS(50));
+	client_read(&clients[6]);
+	CHECK(client_saw(&clients[6], "close"));
+	client_read(&clients[5]);
+	CHECK(client_saw(&clients[5], ""));
+	for (size_t i = 0; i < MANY; i++)
+		if (i != 2 && i != 3)
+			client_close(&clients[i]);
+	server_run(&server);
+	CHECK_INT(http_connections(server.http), 0);
 	server_close(&server);
 }
 
