@@ -218,7 +218,7 @@ free_job(struct api *api, struct job *job)
 		if (!job->replied && job->route->begin == api_session_create &&
 		    job->session->state <= SESSION_LIVE)
 			(void)session_end(api->config.sessions, job->session, NULL);
-		session_leave(job->session, api->wait);
+		session_leave(api->config.sessions, job->session, api->wait);
 	}
 	api->jobs[job->client.slot] = NULL;
 	api->busy--;

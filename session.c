@@ -46,7 +46,7 @@ struct sessions {
 	struct pending *pending;
 	uint32_t serial;
 	uint64_t last_number;
-	int64_t next_expiry;		/* none expires before this */
+	int64_t next_expiry;		/* none expires before this: looked for again only then */
 };
 
 static uint64_t
@@ -91,8 +91,9 @@ sessions_at(struct sessions *sessions, size_t index)
 	return index < sessions->len ? sessions->table[index] : NULL;
 }
 
-struct session *
-sessions_after(struct sessions *sessions, uint64_t number)
+/* The table is in the order of numbers. */
+static size_t
+place_after(const struct sessions *sessions, uint64_t number)
 {
 	size_t low = 0, high = sessions->len;
 
@@ -103,9 +104,17 @@ sessions_after(struct sessions *sessions, uint64_t number)
 		else
 			low = middle + 1;
 	}
-	while (low < sessions->len && sessions->table[low]->state != SESSION_LIVE)
-		low++;
-	return low < sessions->len ? sessions->table[low] : NULL;
+	return low;
+}
+
+struct session *
+sessions_after(struct sessions *sessions, uint64_t number)
+{
+	size_t at = place_after(sessions, number);
+
+	while (at < sessions->len && sessions->table[at]->state != SESSION_LIVE)
+		at++;
+	return at < sessions->len ? sessions->table[at] : NULL;
 }
 
 /* --- variables ------------------------------------------------------------------------------------ */
@@ -193,7 +202,6 @@ add_session(struct sessions *sessions, struct session *session)
 	if (sessions->len == sessions->size && grow_table(sessions))
 		return -ENOMEM;
 	session->hash = hash_of(str_of(session->id));
-	session->place = sessions->len;
 	session->number = ++sessions->last_number;
 	sessions->table[sessions->len++] = session;
 	session->chain = sessions->buckets[session->hash % BUCKETS];
@@ -217,10 +225,9 @@ drop_session(struct sessions *sessions, struct session *session)
 	while (*link != session)
 		link = &(*link)->chain;
 	*link = session->chain;
-	memmove(sessions->table + session->place, sessions->table + session->place + 1,
-	    (--sessions->len - session->place) * sizeof(struct session *));
-	for (size_t i = session->place; i < sessions->len; i++)
-		sessions->table[i]->place = i;
+	size_t place = place_after(sessions, session->number - 1);
+	memmove(sessions->table + place, sessions->table + place + 1,
+	    (--sessions->len - place) * sizeof(struct session *));
 	for (struct pending *pending = sessions->pending; pending; pending = pending->next)
 		if (pending->session == session)
 			pending->session = NULL;
@@ -567,14 +574,25 @@ session_enter(struct session *session)
 	session->busy++;
 }
 
+static void
+expect_expiry(struct sessions *sessions, const struct session *session)
+{
+	int64_t at = session_expiry(session);
+
+	if (at < sessions->next_expiry)
+		sessions->next_expiry = at;
+}
+
 void
-session_leave(struct session *session, const struct wait *now)
+session_leave(struct sessions *sessions, struct session *session, const struct wait *now)
 {
 	session->busy--;
 	session->idle_since = now->now;
 	session->used_ms = wait_wall_clock_ms();
 	if (session->state == SESSION_GONE && !session->busy)
 		free_session(session);
+	else
+		expect_expiry(sessions, session);
 }
 
 int64_t
@@ -632,6 +650,7 @@ sessions_found(struct sessions *sessions, const struct message_session *message,
 	}
 	session->state = SESSION_LIVE;
 	session->idle_since = now->now;
+	expect_expiry(sessions, session);
 out:
 	buf_free(&text);
 }
@@ -648,10 +667,8 @@ void
 sessions_found_all(struct sessions *sessions)
 {
 	qsort(sessions->table, sessions->len, sizeof(*sessions->table), compare_age);
-	for (size_t i = 0; i < sessions->len; i++) {
-		sessions->table[i]->place = i;
+	for (size_t i = 0; i < sessions->len; i++)
 		sessions->table[i]->number = i + 1;
-	}
 }
 
 /* --- expiry --------------------------------------------------------------------------------------- */
@@ -659,15 +676,7 @@ sessions_found_all(struct sessions *sessions)
 void
 sessions_wait(struct sessions *sessions, struct wait *wait)
 {
-	int64_t next = INT64_MAX;
-
-	for (size_t i = 0; i < sessions->len; i++) {
-		const struct session *session = sessions->table[i];
-		if (session->state == SESSION_LIVE && session_expiry(session) < next)
-			next = session_expiry(session);
-	}
-	sessions->next_expiry = next;
-	wait_until(wait, next);
+	wait_until(wait, sessions->next_expiry);
 }
 
 void
@@ -678,10 +687,15 @@ sessions_step(struct sessions *sessions, const struct wait *wait)
 
 	if (wait->now < sessions->next_expiry)
 		return;
-	for (size_t i = sessions->len; i-- > 0 && ended < MOST;) {
+	sessions->next_expiry = INT64_MAX;
+	for (size_t i = sessions->len; i-- > 0;) {
 		struct session *session = sessions->table[i];
-		if (session->state == SESSION_LIVE && session_expiry(session) <= wait->now)
-			ended += !session_end(sessions, session, NULL);
+		if (session->state != SESSION_LIVE)
+			continue;
+		if (session_expiry(session) > wait->now || ended >= MOST || session_end(sessions, session, NULL))
+			expect_expiry(sessions, session);
+		else
+			ended++;
 	}
 }
 

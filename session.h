@@ -31,7 +31,6 @@ struct session {
 	unsigned running;
 	uint64_t hash;
 	struct session *chain;		/* same bucket */
-	size_t place;			/* in the table, oldest first */
 	uint64_t number;		/* above those of all older ones; from 1 on */
 };
 
@@ -72,7 +71,7 @@ int session_measure(struct sessions *sessions, struct session *session, uint32_t
 int session_end(struct sessions *sessions, struct session *session, uint32_t *serial);
 /* A request begins and ends to use it. */
 void session_enter(struct session *session);
-void session_leave(struct session *session, const struct wait *now);
+void session_leave(struct sessions *sessions, struct session *session, const struct wait *now);
 /* When it ends unless it is used: ns, monotonic; INT64_MAX while it is busy. */
 int64_t session_expiry(const struct session *session);
 

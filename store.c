@@ -38,7 +38,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ABOUT_MAGIC = 0x4f534232, REMOVERS_MAX = 4, BLOCK_TRIES = 50 };
+enum { ABOUT_MAGIC = 0x4f534232, BUCKETS = 4096, REMOVERS_MAX = 4, BLOCK_TRIES = 50 };
 
 struct about {
 	uint32_t magic, network, uid_index, reserved;
@@ -48,8 +48,11 @@ struct about {
 struct entry {
 	struct store_session session;
 	uint64_t hash;
+	size_t place;			/* in the table */
 	pid_t remover;			/* unmounts it; the entry goes when it is done */
-	bool forgotten, waiting;	/* waiting: to be removed when a remover is free */
+	bool forgotten;
+	struct entry *chain;		/* same bucket */
+	struct entry *next_waiting;	/* to be removed when a remover is free */
 };
 
 struct store {
@@ -62,11 +65,13 @@ struct store {
 	pid_t keeper;			/* 0: pinned */
 	size_t max, len, size, living;	/* living: not forgotten */
 	struct entry **entries;
+	struct entry *buckets[BUCKETS];
+	struct entry *removing[REMOVERS_MAX];
+	struct entry *waiting;
 	uint32_t next_uid;
 	uint8_t *uids_used;
 	unsigned uids_len;
 	const struct uid_block *uids;
-	unsigned removers;
 };
 
 static uint64_t
@@ -387,19 +392,27 @@ add_entry(struct store *store, const char *id)
 	snprintf(entry->session.id, sizeof(entry->session.id), "%s", id);
 	entry->session.netns = -1;
 	entry->hash = hash_of(id);
+	entry->place = store->len;
+	entry->chain = store->buckets[entry->hash % BUCKETS];
+	store->buckets[entry->hash % BUCKETS] = entry;
 	store->entries[store->len++] = entry;
 	store->living++;
 	return entry;
 }
 
 static void
-drop_entry(struct store *store, size_t index)
+drop_entry(struct store *store, struct entry *entry)
 {
-	struct entry *entry = store->entries[index];
+	struct entry **link = &store->buckets[entry->hash % BUCKETS];
 
+	while (*link != entry)
+		link = &(*link)->chain;
+	*link = entry->chain;
 	store->uids_used[entry->session.uid_index] = 0;
 	store->living -= !entry->forgotten;
-	store->entries[index] = store->entries[--store->len];
+	struct entry *last = store->entries[--store->len];
+	store->entries[entry->place] = last;
+	last->place = entry->place;
 	free(entry);
 }
 
@@ -414,10 +427,9 @@ store_find(struct store *store, const char *id)
 {
 	uint64_t hash = hash_of(id);
 
-	for (size_t i = 0; i < store->len; i++)
-		if (store->entries[i]->hash == hash && !store->entries[i]->forgotten &&
-		    !strcmp(store->entries[i]->session.id, id))
-			return &store->entries[i]->session;
+	for (struct entry *entry = store->buckets[hash % BUCKETS]; entry; entry = entry->chain)
+		if (entry->hash == hash && !entry->forgotten && !strcmp(entry->session.id, id))
+			return &entry->session;
 	return NULL;
 }
 
@@ -570,7 +582,7 @@ store_create(struct store *store, const struct message_session *what, int record
 	if (tree >= 0)
 		close(tree);
 	if (error) {
-		drop_entry(store, store->len - 1);
+		drop_entry(store, entry);
 		return error;
 	}
 	error = write_record(store, session, record);
@@ -591,15 +603,14 @@ store_forget(struct store *store, struct store_session *session)
 }
 
 /* The last mount of a tmpfs frees all its files at once, which takes about a second for 10^6 of them: not in the launcher. */
-static void
+static bool
 start_remover(struct store *store, struct entry *entry)
 {
-	if (store->removers >= REMOVERS_MAX) {
-		entry->waiting = true;
-		return;
-	}
-	entry->waiting = false;
-	long pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	size_t place = 0;
+
+	while (place < REMOVERS_MAX && store->removing[place])
+		place++;
+	long pid = place < REMOVERS_MAX ? syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : -1;
 	if (pid == 0) {
 		close_all_but(store->sessions);
 		if (!go(store->sessions)) {
@@ -608,9 +619,11 @@ start_remover(struct store *store, struct entry *entry)
 		}
 		_exit(0);
 	}
-	entry->remover = pid > 0 ? (pid_t)pid : 0;
-	entry->waiting = pid < 0;
-	store->removers += pid > 0;
+	if (pid < 0)
+		return false;
+	entry->remover = (pid_t)pid;
+	store->removing[place] = entry;
+	return true;
 }
 
 int
@@ -619,24 +632,31 @@ store_remove(struct store *store, struct store_session *session)
 	int error = store_forget(store, session);
 
 	session->closing = true;
-	start_remover(store, entry_of(session));
+	if (!start_remover(store, entry_of(session))) {
+		entry_of(session)->next_waiting = store->waiting;
+		store->waiting = entry_of(session);
+	}
 	return error;
 }
 
 bool
 store_reap(struct store *store)
 {
-	for (size_t i = store->len; store->removers && i-- > 0;) {
-		struct entry *entry = store->entries[i];
-		if (entry->remover && waitpid(entry->remover, NULL, WNOHANG) == entry->remover) {
-			store->removers--;
-			drop_entry(store, i);
+	bool busy = false;
+
+	for (size_t i = 0; i < REMOVERS_MAX; i++) {
+		struct entry *entry = store->removing[i];
+		if (entry && waitpid(entry->remover, NULL, WNOHANG) == entry->remover) {
+			store->removing[i] = NULL;
+			drop_entry(store, entry);
 		}
 	}
-	for (size_t i = 0; i < store->len && store->removers < REMOVERS_MAX; i++)
-		if (store->entries[i]->waiting)
-			start_remover(store, store->entries[i]);
-	return store->removers > 0;
+	for (struct entry *entry; (entry = store->waiting); store->waiting = entry->next_waiting)
+		if (!start_remover(store, entry))
+			break;
+	for (size_t i = 0; i < REMOVERS_MAX; i++)
+		busy |= store->removing[i] != NULL;
+	return busy || store->waiting;
 }
 
 uint64_t
@@ -882,9 +902,9 @@ store_close(struct store *store, bool keep)
 {
 	if (!store)
 		return;
-	for (size_t i = 0; i < store->len; i++)
-		if (store->entries[i]->remover)
-			(void)waitpid(store->entries[i]->remover, NULL, 0);
+	for (size_t i = 0; i < REMOVERS_MAX; i++)
+		if (store->removing[i])
+			(void)waitpid(store->removing[i]->remover, NULL, 0);
 	if (!keep)
 		remove_home(store);
 	const int fds[] = { store->base, store->sessions, store->own, store->host, store->lock, store->home };
