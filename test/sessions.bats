@@ -952,7 +952,8 @@ for i in range(100000): os.close(os.open("/many/%d" % i, os.O_CREAT))' | jq -c '
 	round 10
 	round 10
 	counts() {
-		echo "$(count_fds) $(count_fds "$front") $(count_descendants) $(count_zombies) $(count_mounts)" \
+		echo "$(count_fds) $(count_fds "$front") $(count_descendants) $(count_zombies)" \
+			"$(grep -c -F "$SERVER_DIR" /proc/self/mountinfo)" \
 			"$(wc -l <"/proc/$SERVER_PID/mountinfo")"
 	}
 	sleep 0.5
