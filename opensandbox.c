@@ -48,6 +48,8 @@ main(int argc, char **argv)
 		return check_run(&options);
 	case COMMAND_HEALTH:
 		return server_health(&options);
+	case COMMAND_SESSIONS:
+		return server_sessions(&options);
 	case COMMAND_HELP:
 		options_usage(stdout);
 		return fflush(stdout) ? 1 : 0;

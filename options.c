@@ -11,7 +11,7 @@ enum kind { KIND_FLAG, KIND_TEXT, KIND_NUMBER, KIND_INT, KIND_LIST, KIND_LIMIT, 
 
 /* Which commands take an option: bits. */
 enum { FOR_RUN = 1 << COMMAND_RUN, FOR_SERVE = 1 << COMMAND_SERVE, FOR_CHECK = 1 << COMMAND_CHECK,
-	FOR_HEALTH = 1 << COMMAND_HEALTH };
+	FOR_HEALTH = 1 << COMMAND_HEALTH, FOR_SESSIONS = 1 << COMMAND_SESSIONS };
 
 struct option_spec {
 	char name[16], value[16];	/* value: what the usage text calls it; empty for a flag */
@@ -52,7 +52,7 @@ static const struct option_spec specs[] = {
 		"address to listen on, or unix:PATH (default: 127.0.0.1 and ::1)" },
 	{ "listen-mode", "MODE", KIND_TEXT, FOR_SERVE, AT(listen_mode), 0, 0,
 		"permissions of a unix: socket, in octal (default: 0600)" },
-	{ "state-dir", "DIR", KIND_TEXT, FOR_SERVE, AT(state_dir), 0, 0,
+	{ "state-dir", "DIR", KIND_TEXT, FOR_SERVE | FOR_SESSIONS, AT(state_dir), 0, 0,
 		"where sessions are kept (default: /tmp)" },
 	{ "keep-sessions", "", KIND_FLAG, FOR_SERVE, AT(keep_sessions), 0, 0,
 		"keep sessions over a stop, for the next start" },
@@ -95,6 +95,7 @@ static const struct command_name {
 	{ "serve", COMMAND_SERVE, "serve the HTTP API: opensandbox serve [OPTION]..." },
 	{ "check", COMMAND_CHECK, "try what this host gives: exit status 0 (ok), 1 (degraded), 2 (missing)" },
 	{ "health", COMMAND_HEALTH, "ask a running server whether it is well" },
+	{ "sessions", COMMAND_SESSIONS, "run a command of the host where sessions' files are (default: ls -l)" },
 	{ "help", COMMAND_HELP, "this text" },
 	{ "--help", COMMAND_HELP, NULL },
 	{ "-h", COMMAND_HELP, NULL },
@@ -285,7 +286,7 @@ options_parse(struct options *options, int argc, char **argv, FILE *errors)
 	options->max_connections = 10240;
 	options->max_body_kb = 16384;
 	if (argc < 2)
-		return refuse(errors, "no command", "", "one of run, serve, check, health, help, version");
+		return refuse(errors, "no command", "", "one of run, serve, check, health, sessions, help, version");
 	if (find_command(options, argv[1]))
 		return refuse(errors, argv[1], "", "unknown command (see opensandbox --help)");
 	int at = 2;
@@ -304,7 +305,7 @@ options_parse(struct options *options, int argc, char **argv, FILE *errors)
 	options->argv = argv + at;
 	if (options->command == COMMAND_RUN && at == argc)
 		return refuse(errors, "--run", "", "no command given");
-	if (options->command != COMMAND_RUN && at < argc)
+	if (options->command != COMMAND_RUN && options->command != COMMAND_SESSIONS && at < argc)
 		return refuse(errors, argv[at], "", "unexpected argument");
 	return check_texts(options, errors);
 }
@@ -351,6 +352,8 @@ options_usage(FILE *out)
 	print_options(out, COMMAND_CHECK);
 	fprintf(out, "\noptions of health:\n");
 	print_options(out, COMMAND_HEALTH);
+	fprintf(out, "\noptions of sessions:\n");
+	print_options(out, COMMAND_SESSIONS);
 	fprintf(out, "\nExit status of run: the command's; 128 + n after signal n; 124 after a limit; 125 when the\n"
 	    "sandbox could not be made; 126, 127 when the command could not be started; 2 for a usage error.\n");
 }

@@ -8,7 +8,8 @@
 #include "limit.h"
 #include "root.h"
 
-enum command { COMMAND_RUN, COMMAND_SERVE, COMMAND_CHECK, COMMAND_HEALTH, COMMAND_HELP, COMMAND_VERSION };
+enum command { COMMAND_RUN, COMMAND_SERVE, COMMAND_CHECK, COMMAND_HEALTH, COMMAND_SESSIONS,
+	COMMAND_HELP, COMMAND_VERSION };
 enum log_format { LOG_TEXT, LOG_JSON, LOG_NONE };
 
 enum { OPTIONS_LIST_MAX = 256 };
@@ -21,8 +22,9 @@ struct option_list {
 
 struct options {
 	enum command command;
-	/* run */
+	/* run, sessions */
 	char **argv;			/* the command, ended by NULL */
+	/* run */
 	struct limits limits;		/* 0: not given */
 	struct option_list env;
 	const char *cwd, *result_file;

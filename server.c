@@ -28,6 +28,7 @@
 #include "launcher.h"
 #include "listener.h"
 #include "log.h"
+#include "store.h"
 #include "token.h"
 
 enum {
@@ -349,10 +350,16 @@ check_options(const struct options *options, const struct listeners *listeners,
 	return 0;
 }
 
+static const char *
+state_dir_of(const struct options *options)
+{
+	return options->state_dir ? options->state_dir : "/tmp";
+}
+
 static int
 explain_open(const struct root_fault *fault, int error, const struct options *options)
 {
-	const char *dir = options->state_dir ? options->state_dir : "/tmp";
+	const char *dir = state_dir_of(options);
 
 	if (strcmp(fault->step, "lock the state directory"))
 		return complain(fault->step, error);
@@ -404,7 +411,7 @@ server_run(const struct options *options)
 		.network_host = options->network && !strcmp(options->network, "host"),
 		.no_cgroup = options->no_cgroup, .no_userns = options->no_userns,
 		.reuse = !options->no_reuse,
-		.state_dir = options->state_dir ? options->state_dir : "/tmp",
+		.state_dir = state_dir_of(options),
 		.sessions_max = (unsigned)options->max_sessions, .keep_sessions = options->keep_sessions,
 		.token_file = options->token_file, .tokens = &tokens,
 		.token_required = tokens.len || options->token_file,
@@ -515,4 +522,24 @@ server_health(const struct options *options)
 	const char *body = strstr(reply, "\r\n\r\n");
 	fprintf(stderr, "opensandbox: health: %s\n", body && body[4] ? body + 4 : "no answer");
 	return 1;
+}
+
+/* --- where sessions are ---------------------------------------------------------------------------- */
+
+int
+server_sessions(const struct options *options)
+{
+	char ls[] = "ls", as_list[] = "-l";
+	char *list[] = { ls, as_list, NULL };
+	const char *dir = state_dir_of(options);
+	char **argv = options->argv[0] ? options->argv : list;
+
+	int error = store_visit(dir);
+	if (error) {
+		fprintf(stderr, "opensandbox: no sessions of %s can be seen: %s\n", dir, strerror(-error));
+		return 1;
+	}
+	execvp(argv[0], argv);
+	fprintf(stderr, "opensandbox: %s: %s\n", argv[0], strerror(errno));
+	return errno == ENOENT ? 127 : 126;
 }

@@ -917,3 +917,35 @@ store_close(struct store *store, bool keep)
 	free(store->uids_used);
 	free(store);
 }
+
+int
+store_visit(const char *dir)
+{
+	struct store store = { .home = -1 };
+	char path[PATH_MAX];
+	int error = 0;
+
+	if (!realpath(dir, store.dir))
+		return -errno;
+	if (pin_path(&store, path, sizeof(path)))
+		return -ENAMETOOLONG;
+	*strrchr(path, '/') = '\0';
+	store.home = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	store.host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (store.home < 0 || store.host < 0)
+		return -errno;
+	store.sessions = open_pinned(&store);
+	if (store.sessions < 0)
+		store.sessions = open_kept(&store);
+	if (store.sessions < 0)
+		return store.sessions;
+	if ((error = go(store.sessions)))
+		return error;
+	int trees = open("/s", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (trees < 0)
+		error = -errno;
+	int back = go(store.host);
+	if (!error && !back && fchdir(trees))
+		error = -errno;
+	return error ? error : back;
+}

@@ -60,6 +60,8 @@ int store_remove(struct store *store, struct store_session *session);
 uint64_t store_used_kb(struct store *store, const struct store_session *session);
 /* Called each round: reaps children that removed files. True while there are some: then it wants to be called again soon. */
 bool store_reap(struct store *store);
+/* For root's commands: the working directory becomes the one that has the trees; all else stays the host's. */
+int store_visit(const char *dir);
 bool store_id_valid(const char id[MESSAGE_ID_MAX]);
 
 #endif

@@ -17,6 +17,7 @@ _opensandbox_options() {
 		;;
 	check) echo --rootfs --no-userns --no-cgroup --json ;;
 	health) echo --port --listen ;;
+	sessions) echo --state-dir ;;
 	esac
 }
 
@@ -24,7 +25,7 @@ _opensandbox() {
 	local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} previous i
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'run serve check health help version' -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W 'run serve check health sessions help version' -- "$current")
 		return
 	fi
 	# The first word that is neither an option nor its value begins the command to be run.
@@ -39,7 +40,7 @@ _opensandbox() {
 		esac
 	done
 	if ((i < COMP_CWORD)); then
-		if [[ $command == *run ]]; then
+		if [[ $command == *run || $command == sessions ]]; then
 			mapfile -t COMPREPLY < <(compgen -c -- "$current")
 			compopt -o default 2>/dev/null
 		fi
@@ -56,7 +57,7 @@ _opensandbox() {
 	--listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1 ::1 0.0.0.0 :: unix:' -- "$current") ;;
 	--*) ;;
 	*)
-		if [[ $command == *run && $current != -* ]]; then
+		if [[ ($command == *run || $command == sessions) && $current != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -c -- "$current")
 		else
 			mapfile -t COMPREPLY < <(compgen -W "$(_opensandbox_options "$command")" -- "$current")

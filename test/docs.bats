@@ -87,7 +87,7 @@ help_options() {
 }
 
 @test "completion of bash offers every option of each command, and no other" {
-	for command in run serve check health; do
+	for command in run serve check health sessions; do
 		offered=$(bash -c '. "$1"; COMP_WORDS=(opensandbox "$2" --); COMP_CWORD=2; _opensandbox
 			printf "%s\n" "${COMPREPLY[@]}"' bash "$root/completions/opensandbox.bash" "$command" |
 			sort -u)

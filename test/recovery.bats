@@ -201,6 +201,24 @@ none_with_word() {
 	expect_nothing_left
 }
 
+@test "a state directory that is read-only, full, no directory or not there is said with its name" {
+	need unshare
+	refused() {
+		local status=0 text
+		text=$(timeout 20 unshare --mount sh -c "mount --make-rprivate / && $1"' && exec "$@"' sh \
+			"$OPENSANDBOX" serve --port 0 --state-dir "$2" 2>&1 </dev/null) || status=$?
+		expect "$status" 125 "the status for $1"
+		[[ $text == *"the state directory $2: $3"* ]] || expect "$text" "$3"
+	}
+	local at=$BATS_TEST_TMPDIR/at
+	mkdir "$at"
+	refused "mount -t tmpfs -o ro none $at" "$at" 'Read-only file system'
+	refused "mount -t tmpfs -o ro none $at" "$at/below" 'Read-only file system'
+	refused "mount -t tmpfs -o size=4k,nr_inodes=2 none $at" "$at/below" 'No space left on device'
+	refused ":>$at/file" "$at/file" 'Not a directory'
+	refused true "$at/no/such" 'No such file or directory'
+}
+
 @test "--keep-sessions keeps them over a clean stop; without it the next stop ends them" {
 	begin_server --log none --keep-sessions
 	new_session '{"env": {"A": "kept"}}'

@@ -164,6 +164,24 @@ expect_file() {
 	stop_server
 }
 
+@test "root sees the files of sessions by opensandbox sessions, and nobody on a path of the host" {
+	new_session '{"files": {"/tmp/seen": "by root"}}'
+	run "$OPENSANDBOX" sessions --state-dir "$STATE_DIR" cat "sandbox-$SESSION/tmp/seen"
+	[[ $status == 0 && $output == 'by root' ]]
+	run "$OPENSANDBOX" sessions --state-dir "$STATE_DIR"
+	[[ $status == 0 && $output == *"sandbox-$SESSION"* ]]
+	run "$OPENSANDBOX" sessions --state-dir "$STATE_DIR" tar -C "sandbox-$SESSION" -cf "$BATS_TEST_TMPDIR/saved.tar" .
+	[[ $status == 0 ]]
+	tar -tf "$BATS_TEST_TMPDIR/saved.tar" | grep -q -x ./tmp/seen
+	[[ ! $(find "$STATE_DIR" -name "*$SESSION*") ]]
+	status=0
+	output=$("$OPENSANDBOX" sessions --state-dir "$STATE_DIR" no-such-command 2>&1) || status=$?
+	[[ $status == 127 && $output == 'opensandbox: no-such-command: No such file or directory' ]]
+	mkdir "$BATS_TEST_TMPDIR/empty"
+	run "$OPENSANDBOX" sessions --state-dir "$BATS_TEST_TMPDIR/empty"
+	[[ $status == 1 && $output == "opensandbox: no sessions of $BATS_TEST_TMPDIR/empty can be seen: "* ]]
+}
+
 @test "a session may begin with files, a cwd among them, and without a body" {
 	request POST /sessions
 	expect_status 201

@@ -58,7 +58,8 @@ TEST("each command has its words")
 		enum command command;
 	} commands[] = {
 		{ "run true", COMMAND_RUN }, { "--run true", COMMAND_RUN }, { "serve", COMMAND_SERVE },
-		{ "check", COMMAND_CHECK }, { "health", COMMAND_HEALTH }, { "help", COMMAND_HELP },
+		{ "check", COMMAND_CHECK }, { "health", COMMAND_HEALTH },
+		{ "sessions", COMMAND_SESSIONS }, { "sessions ls -l", COMMAND_SESSIONS }, { "help", COMMAND_HELP },
 		{ "--help", COMMAND_HELP }, { "-h", COMMAND_HELP }, { "version", COMMAND_VERSION },
 		{ "--version", COMMAND_VERSION }, { "-V", COMMAND_VERSION }, { "serve --help", COMMAND_HELP },
 	};
@@ -105,11 +106,11 @@ TEST("what is not given has its default")
 TEST("every option of the table is taken by its commands, and by no other")
 {
 	static const char *const words[] = { [COMMAND_RUN] = "run", [COMMAND_SERVE] = "serve", [COMMAND_CHECK] = "check",
-		[COMMAND_HEALTH] = "health" };
+		[COMMAND_HEALTH] = "health", [COMMAND_SESSIONS] = "sessions" };
 	static const char *const values[] = { "1", "host", "/a", "A=b", "text", "none" };
 
 	for (size_t i = 0; i < SPECS_LEN; i++)
-		for (int command = 0; command <= COMMAND_HEALTH; command++) {
+		for (int command = 0; command <= COMMAND_SESSIONS; command++) {
 			struct options options;
 			char option[64];
 			int worst = -1;
@@ -117,7 +118,7 @@ TEST("every option of the table is taken by its commands, and by no other")
 			for (size_t j = 0; j < sizeof(values) / sizeof(values[0]) && worst; j++) {
 				const char *argv[] = { "opensandbox", words[command], option, values[j], "true" };
 				const char *flag[] = { "opensandbox", words[command], option, "true" };
-				int argc = command == COMMAND_RUN ? 5 : 4;
+				int argc = command == COMMAND_RUN || command == COMMAND_SESSIONS ? 5 : 4;
 				worst = specs[i].kind == KIND_FLAG ? parse_words(&options, argc - 1, flag) :
 				    parse_words(&options, argc, argv);
 			}
