@@ -429,4 +429,45 @@ expect_limit() {
 	need_inside java
 	attempt --mem 524288 --time 30000 -- java -version
 	expect_run exited 0
+	# One that compiles and runs, where there is a compiler.
+	need_inside javac
+	mkdir -m 755 "$BATS_TEST_TMPDIR/java"
+	echo 'class Sum { public static void main(String[] a) { byte[][] b = new byte[60][]; long n = 0;
+		for (int i = 0; i < 60; i++) { b[i] = new byte[1 << 20]; n += b[i].length; } System.out.println(n); } }' \
+		>"$BATS_TEST_TMPDIR/java/Sum.java"
+	attempt --bind "$BATS_TEST_TMPDIR/java:/programs" --mem 524288 --time 60000 -- java /programs/Sum.java
+	expect_run exited 0
+	expect "$output" 62914560
+}
+
+@test "a Go program runs in 512 MB, and the go tool that made it runs inside too" {
+	local directory=$BATS_TEST_TMPDIR/go
+	need_cgroup
+	need go
+	mkdir -m 755 "$directory"
+	cat >"$directory/main.go" <<-'GO'
+		package main
+		import "fmt"
+		func main() {
+			sums := make(chan int)
+			for i := 0; i < 100; i++ {
+				go func() { sums <- len(make([]byte, 1<<20)) }()
+			}
+			all := 0
+			for i := 0; i < 100; i++ {
+				all += <-sums
+			}
+			fmt.Println(all)
+		}
+	GO
+	HOME=$BATS_TEST_TMPDIR GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 GOCACHE=$BATS_TEST_TMPDIR/cache \
+		go build -o "$directory/program" "$directory/main.go"
+	chmod 755 "$directory/program"
+	attempt --bind "$directory:/programs" --mem 524288 --time 30000 -- /programs/program
+	expect_run exited 0
+	expect "$output" 104857600
+	need_inside go
+	attempt --mem 524288 --time 30000 -- go version
+	expect_run exited 0
+	expect_match "$output" '^go version '
 }
