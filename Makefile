@@ -15,7 +15,7 @@ BIN = $(if $(filter build,$(BUILD)),opensandbox,$(BUILD)/opensandbox)
 
 have = $(shell command -v $1 >/dev/null 2>&1 && echo $1)
 # A flag, where the compiler takes it for the machine it compiles for.
-flag = $(shell $(CC) -Werror $1 -x c -fsyntax-only /dev/null >/dev/null 2>&1 && echo $1)
+flag = $(shell $(CC) -Werror $1 -x c -fsyntax-only /dev/null >/dev/null 2>&1 && echo '$(strip $1)')
 
 ifeq ($(origin CC),default)
 CC := $(firstword $(if $(SANITIZE),,$(call have,musl-gcc)) $(call have,gcc) $(call have,clang) cc)
@@ -55,8 +55,10 @@ COMPILE = $(CC) $(base) -fPIE $(sanitizers) $(CFLAGS) $(CPPFLAGS)
 link = $(CC) -pie $(sanitizers) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
 else
 # Small, since the kernel does the work; 200 KB is the binary's limit.
-CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi) $(call flag,-fno-caller-saves) \
-	$(call flag,-fno-expensive-optimizations) $(call flag,-fno-thread-jumps) \
+CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi) \
+	$(call flag,-fno-caller-saves -fno-expensive-optimizations -fno-if-conversion \
+	-fno-move-loop-invariants -fno-shrink-wrap -fno-thread-jumps -fno-tree-dominator-opts \
+	-fno-tree-pta -fno-tree-sra -fno-tree-tail-merge) \
 	$(if $(musl),$(call flag,-mstack-protector-guard=global))
 hardening := -fPIE -fstack-protector-strong $(call flag,-fstack-clash-protection) \
 	$(if $(musl),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)

@@ -1,18 +1,38 @@
 /* libc.c - functions of libc's that are smaller here
  *
- * musl's formatter brings long double arithmetic and wide characters along, 13 KB of which nothing is used; its strstr is for long
- * texts. Where musl is the C library, these take their place: in a static link the first definition is the one that counts, also for
+ * musl's formatter brings long double arithmetic and wide characters along, 13 KB of which nothing is used; its strstr and qsort
+ * are for more than comes here. Where musl is the C library, these take their place: in a static link the first definition is the one that counts, also for
  * musl's other functions. With any other C library (that is a build for the tests) its own are left alone. */
 #include "format.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef __GLIBC__
 
 enum { LINE_SIZE = 1024 };
+
+/* There is one thread, and nobody who wants to be told. */
+pid_t
+fork(void)
+{
+	return _Fork();
+}
+
+static void
+swap(char *a, char *b, size_t size)
+{
+	for (; size; size--) {
+		char c = *a;
+		*a++ = *b;
+		*b++ = c;
+	}
+}
 
 int
 vsnprintf(char *restrict text, size_t size, const char *restrict format, va_list arguments)
@@ -31,7 +51,80 @@ snprintf(char *restrict text, size_t size, const char *restrict format, ...)
 	return n;
 }
 
-/* At once: stderr has no buffer, and lines of several processes should not mix. */
+/* Streams: the two that are written to, without a buffer. No function of <stdio.h> but those here may be used on them. */
+struct _IO_FILE {
+	int fd;
+	bool failed;
+};
+
+static struct _IO_FILE out = { STDOUT_FILENO, false }, errors = { STDERR_FILENO, false };
+FILE *const stdout = &out, *const stderr = &errors;
+
+size_t
+fwrite(const void *restrict data, size_t size, size_t count, FILE *restrict file)
+{
+	const char *at = data;
+	size_t left = size * count;
+
+	while (left) {
+		ssize_t n = write(file->fd, at, left);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			file->failed = true;
+			return (size * count - left) / size;
+		}
+		at += n;
+		left -= (size_t)n;
+	}
+	return count;
+}
+
+int
+fflush(FILE *file)
+{
+	return file->failed ? EOF : 0;
+}
+
+int
+setvbuf(FILE *restrict file, char *restrict buffer, int mode, size_t size)
+{
+	(void)file;
+	(void)buffer;
+	(void)mode;
+	(void)size;
+	return 0;
+}
+
+int
+fputs(const char *restrict text, FILE *restrict file)
+{
+	size_t n = strlen(text);
+
+	return fwrite(text, 1, n, file) == n ? 0 : EOF;
+}
+
+int
+fputc(int c, FILE *file)
+{
+	unsigned char byte = (unsigned char)c;
+
+	return fwrite(&byte, 1, 1, file) == 1 ? byte : EOF;
+}
+
+int
+putchar(int c)
+{
+	return fputc(c, stdout);
+}
+
+int
+puts(const char *text)
+{
+	return printf("%s\n", text) < 0 ? EOF : 0;
+}
+
+/* At once, so that lines of several processes do not mix. */
 int
 vfprintf(FILE *restrict file, const char *restrict format, va_list arguments)
 {
@@ -71,6 +164,30 @@ printf(const char *restrict format, ...)
 	int n = vfprintf(stdout, format, arguments);
 	va_end(arguments);
 	return n;
+}
+
+/* A heap sort: no recursion, and no order of its input that is a bad one. */
+static void
+sink(char *base, size_t at, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+	for (size_t child; (child = 2 * at + 1) < count; at = child) {
+		if (child + 1 < count && compare(base + child * size, base + (child + 1) * size) < 0)
+			child++;
+		if (compare(base + at * size, base + child * size) >= 0)
+			return;
+		swap(base + at * size, base + child * size, size);
+	}
+}
+
+void
+qsort(void *array, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+	for (size_t i = count / 2; i-- > 0;)
+		sink(array, i, count, size, compare);
+	for (size_t i = count; i-- > 1;) {
+		swap(array, (char *)array + i * size, size);
+		sink(array, 0, i, size, compare);
+	}
 }
 
 char *

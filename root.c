@@ -558,7 +558,7 @@ root_open(struct root **out, const struct root_config *config, struct root_fault
 	if (root->proc < 0)
 		goto err_errno;
 	fault->step = "look for a /proc that is mounted";
-	if (faccessat(root->proc, "self", F_OK, 0))
+	if (syscall(SYS_faccessat, root->proc, "self", F_OK))
 		goto err_errno;
 	fault->step = "open the root file system";
 	base = open(config->rootfs ? config->rootfs : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -49,8 +49,12 @@ static const uint32_t audit_arch[SECCOMP_ARCHES] = {
 	[SECCOMP_AARCH64] = AUDIT_ARCH_AARCH64,
 };
 
-/* What a watched role is to tell of beside sockets. */
-static const char *const watched_calls[] = { "shmget", "semget", "msgget" };
+/* What a watched role is to tell of beside sockets: shmget, semget, msgget. By number, so that the names can be left out. */
+enum { WATCHED = 3 };
+static const uint8_t watched_calls[SECCOMP_ARCHES][WATCHED] = {
+	[SECCOMP_X86_64] = { 29, 64, 68 },
+	[SECCOMP_AARCH64] = { 194, 190, 186 },
+};
 
 /* Sanitizers make calls of their own (they map shadow memory, read /proc, start a thread): to find
  * what is wrong with a program they must be able to speak, so there a refusal is only an error. */
@@ -227,8 +231,8 @@ static int divide(struct assembler *as, int arch)
 		verdict[number] = resolve(as->role, call->verdict[as->role]);
 		often[number] = call->often;
 	}
-	for (size_t i = 0; as->watched && i < sizeof(watched_calls) / sizeof(watched_calls[0]); i++)
-		verdict[seccomp_number(audit_arch[arch], watched_calls[i])] = VERDICT_NOTICE;
+	for (size_t i = 0; as->watched && i < WATCHED; i++)
+		verdict[watched_calls[arch][i]] = VERDICT_NOTICE;
 	for (uint32_t n = 0; n < NUMBERS_MAX; n++)
 		add_segment(as, n, verdict[n], often[n] * (uint32_t)OFTEN_SCALE);
 	add_segment(as, NUMBERS_MAX, unknown, 0);
