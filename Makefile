@@ -125,7 +125,7 @@ fuzz: $(fuzzers:%=build/fuzz/%)
 		echo "fuzz: $$name for $(FUZZ_SECONDS) s"; \
 		mkdir -p build/fuzz/$$name.corpus; \
 		./build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/$$name- build/fuzz/$$name.corpus \
+			-close_fd_mask=3 -artifact_prefix=build/fuzz/$$name- build/fuzz/$$name.corpus \
 			$$(ls -d test/fuzz/$$name test/fuzz/corpus/$$name 2>/dev/null) || exit 1; \
 	done
 

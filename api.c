@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "launcher.h"
 #include "log.h"
 #include "result.h"
 #include "token.h"
@@ -30,6 +31,7 @@ enum {
 	HELD_MAX = 512 << 20,		/* bytes that all jobs together may hold */
 	SLOW_S = 10,			/* a reply that has been taken for so long may have to make room */
 	FIELDS_MAX = 512,
+	BEARER_LEN = 7,			/* of "Bearer " */
 };
 
 /* --- replies -------------------------------------------------------------------------------------- */
@@ -253,22 +255,27 @@ set_request_id(struct job *job, const struct http_request *request)
 		snprintf(job->request_id + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* Whoever shows a token is known by it, anybody else by address. */
+/* Whoever has shown a token is known by it, anybody else by address or, behind a unix socket, by uid. A token that is not asked
+ * for says nothing: anyone could show a new one each time. */
 static uint64_t
-asker_of(const struct http_request *request)
+asker_of(const struct api *api, const struct http_request *request)
 {
-	size_t count;
-	struct str token = http_field(request, "authorization", &count);
+	const struct sockaddr *peer = (const struct sockaddr *)&request->peer;
 	uint64_t hash = 0xcbf29ce484222325u;		/* FNV-1a */
-	const unsigned char *bytes = (const unsigned char *)token.data;
-	size_t len = count ? token.len : 0;
+	const unsigned char *bytes = (const unsigned char *)&request->peer_uid;
+	size_t len = sizeof(request->peer_uid), count;
 
-	if (!count && request->peer.ss_family == AF_INET) {
-		bytes = (const unsigned char *)&((const struct sockaddr_in *)(const void *)&request->peer)->sin_addr;
+	if (api->tokens.required) {
+		struct str field = http_field(request, "authorization", &count);
+		size_t scheme = field.len < BEARER_LEN ? field.len : BEARER_LEN;
+		bytes = (const unsigned char *)field.data + scheme;
+		len = field.len - scheme;
+	} else if (peer->sa_family == AF_INET) {
+		bytes = (const unsigned char *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr;
 		len = 4;
-	} else if (!count && request->peer.ss_family == AF_INET6) {
+	} else if (peer->sa_family == AF_INET6) {
 		/* One client has a /64. */
-		bytes = (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)&request->peer)->sin6_addr;
+		bytes = (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
 		len = 8;
 	}
 	for (size_t i = 0; i < len; i++)
@@ -378,17 +385,12 @@ start_now(struct api *api, struct job *job)
 }
 
 static size_t
-count_asker(const struct api *api, uint64_t asker, bool queued)
+count_queued(const struct api *api, uint64_t asker)
 {
 	size_t count = 0;
 
-	if (queued) {
-		for (const struct job *job = api->queue; job; job = job->queue_next)
-			count += job->asker == asker;
-		return count;
-	}
-	for (size_t i = 0; i < api->jobs_len; i++)
-		count += api->jobs[i] && api->jobs[i]->running && api->jobs[i]->asker == asker;
+	for (const struct job *job = api->queue; job; job = job->queue_next)
+		count += job->asker == asker;
 	return count;
 }
 
@@ -397,11 +399,10 @@ static bool
 make_room(struct api *api, const struct job *asking)
 {
 	struct job *newest = NULL;
-	size_t most = count_asker(api, asking->asker, true) + 1;
+	size_t most = count_queued(api, asking->asker) + 1;
 
 	for (struct job *job = api->queue; job; job = job->queue_next) {
-		size_t count = newest && newest->asker == job->asker ? most :
-		    count_asker(api, job->asker, true);
+		size_t count = newest && newest->asker == job->asker ? most : count_queued(api, job->asker);
 		if (count >= most && job->asker != asking->asker) {
 			most = count;
 			newest = job;
@@ -413,6 +414,19 @@ make_room(struct api *api, const struct job *asking)
 	close_spec(newest);
 	api_fail(api, newest, 503, "overloaded", "too many requests are waiting");
 	return true;
+}
+
+/* Askers take turns: one that has nothing waiting comes in at the turn that the queue is at, and each further job of its own is a
+ * turn later. So who has a thousand waiting is before another only once. */
+static uint64_t
+turn_of(const struct api *api, const struct job *asking)
+{
+	uint64_t turn = api->turn;
+
+	for (const struct job *job = api->queue; job; job = job->queue_next)
+		if (job->asker == asking->asker && job->turn >= turn)
+			turn = job->turn + 1;
+	return turn;
 }
 
 void
@@ -429,6 +443,7 @@ api_start(struct api *api, struct job *job)
 		api_fail(api, job, 503, "overloaded", "%zu requests are waiting already", api->queue_len);
 		return;
 	}
+	job->turn = turn_of(api, job);
 	job->queue_next = NULL;
 	*api->queue_end = job;
 	api->queue_end = &job->queue_next;
@@ -436,20 +451,24 @@ api_start(struct api *api, struct job *job)
 	api->queue_len++;
 }
 
-/* The next of the queue: of those that can start, the first of whoever has the fewest runs now. */
+/* The next of the queue: of those that can start, the one of whoever has the fewest runs now; then whose turn it is. */
 static struct job *
 next_queued(struct api *api)
 {
+	uint64_t running[LAUNCHER_RUNS_MAX];
 	struct job *next = NULL;
-	size_t fewest = SIZE_MAX;
-	uint64_t last = 0;
+	size_t len = 0, fewest = 0;
 
-	for (struct job *job = api->queue; job && fewest; job = job->queue_next) {
-		if ((next && job->asker == last) || !may_start(api, job))
+	for (size_t i = 0; i < api->jobs_len && len < LAUNCHER_RUNS_MAX; i++)
+		if (api->jobs[i] && api->jobs[i]->running)
+			running[len++] = api->jobs[i]->asker;
+	for (struct job *job = api->queue; job; job = job->queue_next) {
+		size_t count = 0;
+		if (!may_start(api, job))
 			continue;
-		size_t count = count_asker(api, job->asker, false);
-		last = job->asker;
-		if (count < fewest) {
+		for (size_t i = 0; i < len; i++)
+			count += running[i] == job->asker;
+		if (!next || count < fewest || (count == fewest && job->turn < next->turn)) {
 			fewest = count;
 			next = job;
 		}
@@ -465,6 +484,7 @@ start_queued(struct api *api)
 	while (api->queue && sandbox_room(api->config.sandbox) && (job = next_queued(api))) {
 		if (!start_now(api, job))
 			return;
+		api->turn = job->turn;
 		leave_queue(api, job);
 		if (!job->replied && job->moved)
 			job->moved(api, job);
@@ -737,7 +757,7 @@ may_ask(struct api *api, struct job *job, const struct http_request *request)
 
 	if (api->tokens.required) {
 		struct str field = http_field(request, "authorization", &count);
-		struct str scheme = { field.data, field.len < 7 ? field.len : 7 };
+		struct str scheme = { field.data, field.len < BEARER_LEN ? field.len : BEARER_LEN };
 		struct str token = { field.data + scheme.len, field.len - scheme.len };
 		if (count == 1 && str_is_nocase(scheme, "bearer ") && token_known(&api->tokens, token))
 			return true;
@@ -961,7 +981,7 @@ take_event(struct api *api, const struct http_event *event)
 			return;
 		}
 		set_request_id(job, http_request(api->config.http, event->client));
-		job->asker = asker_of(http_request(api->config.http, event->client));
+		job->asker = asker_of(api, http_request(api->config.http, event->client));
 		begin_job(api, job, http_request(api->config.http, event->client));
 		return;
 	case HTTP_BAD:

@@ -43,7 +43,7 @@ struct job {
 	bool queued, running;		/* running: counted as a run of its asker */
 	int64_t began, queued_at, started;
 	uint64_t held;			/* bytes of memory that are counted for it: see api_hold */
-	uint64_t asker;			/* who asks: its token, or its address */
+	uint64_t asker, turn;		/* who asks: its token, or its address; when it is its turn in the queue */
 	int64_t replied_at;
 	/* For the log. */
 	char request_id[65];
@@ -60,6 +60,7 @@ struct api {
 	size_t jobs_len, busy;
 	struct job *queue, **queue_end;
 	size_t queue_len;
+	uint64_t turn;			/* of the job that left the queue last */
 	unsigned operations;		/* file operations that are going on */
 	uint64_t held;
 	bool draining;

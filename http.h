@@ -51,7 +51,8 @@ struct http_request {
 	uint64_t length;		/* of the body, with has_length */
 	size_t fields_len;
 	struct http_field fields[HTTP_FIELDS_MAX];
-	struct sockaddr_storage peer;	/* of the connection; ss_family AF_UNIX has no address */
+	struct sockaddr_storage peer;	/* of the connection; ss_family AF_UNIX has no address, but peer_uid */
+	uint32_t peer_uid;		/* who connected a unix socket; UINT32_MAX: not known */
 	int listener;			/* index into http_config.listeners */
 };
 

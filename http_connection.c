@@ -144,6 +144,8 @@ struct connection *connection_open(struct http *http, int fd, int listener,
     const union peer *peer)
 {
 	struct connection *c = calloc(1, sizeof(*c));
+	struct ucred who;
+	socklen_t len = sizeof(who);
 
 	if (!c)
 		return NULL;
@@ -156,6 +158,8 @@ struct connection *connection_open(struct http *http, int fd, int listener,
 	c->index = WAIT_NONE;
 	c->listener = listener;
 	c->peer = *peer;
+	c->peer_uid = peer->any.sa_family == AF_UNIX && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) ?
+	    who.uid : UINT32_MAX;
 	c->read_due = http->now + http->config.idle_ns;
 	c->write_due = NEVER;
 	buf_init(&c->in, http->config.head_max > SCRATCH_SIZE ? http->config.head_max :

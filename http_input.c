@@ -179,6 +179,7 @@ static void take_head(struct http *http, struct connection *c)
 	x->text.len = x->head.at;
 	c->in = rest;
 	memcpy(&request->peer, &c->peer, sizeof(c->peer));
+	request->peer_uid = c->peer_uid;
 	request->listener = c->listener;
 	x->left = request->length;
 	x->keep_alive = !x->head.close && (!x->head.http_1_0 || x->head.keep_alive);

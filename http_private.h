@@ -99,6 +99,7 @@ struct connection {
 	unsigned events;
 	int listener;
 	union peer peer;
+	uint32_t peer_uid;
 	int64_t read_due, write_due;
 	size_t drained;			/* while lingering */
 	struct buf in;			/* read, and not yet looked at */

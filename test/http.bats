@@ -504,6 +504,23 @@ start_poor() {
 	stop_server
 }
 
+@test "who has many runs waiting does not keep another waiting for all of them" {
+	need python3
+	local runs
+	for runs in 1 2; do
+		start_server --max-runs "$runs"
+		raw fair "$PORT" 30 'X-Plain: N'
+		stop_server
+	done
+}
+
+@test "who poses as many by tokens that are not asked for waits as one" {
+	need python3
+	start_server --max-runs 1
+	raw fair "$PORT" 30 'Authorization: Bearer N'
+	stop_server
+}
+
 @test "uploads that do not move leave runs to others" {
 	need python3
 	start_server --max-runs 2
@@ -719,6 +736,53 @@ print(s.recv(1000)[:12].decode() or "closed", flush=True)' "$PORT"; }
 	stop_server
 	wait "$curl"
 	expect "$(jq -r .status "$reply")" canceled
+}
+
+# --- what tools that were made for it can do ---
+
+@test "a thousand clients of slowhttptest that send or read slowly keep neither /health nor runs from going on" {
+	need python3 slowhttptest wrk
+	"$root/test/soak" slow 3
+}
+
+@test "256 connections of wrk see no error, and the server's memory stays as it is" {
+	need python3 wrk slowhttptest
+	"$root/test/soak" load 6
+}
+
+# --- memory ---
+
+# The resident memory of the server's processes, in KB: launcher, server, and the sandbox that is built ahead.
+tree_kb() {
+	local pid total=0
+	for pid in "$SERVER_PID" $(pgrep -P "$SERVER_PID"); do
+		total=$((total + $(count_kb "$pid" VmRSS)))
+	done
+	echo "$total"
+}
+
+@test "an idle server has less than 4 MB resident in all, before and after it has worked" {
+	local n
+	start_server
+	get /health
+	sleep 0.5
+	(($(tree_kb) < 4096)) || expect "$(tree_kb)" 'less than 4096'
+	for n in {1..20}; do
+		post /run '{"command": ["head", "-c", "1000000", "/dev/zero"]}'
+		expect_status 200
+	done
+	small() { (($(tree_kb) < 4096)); }
+	try_for 15 small || expect "$(tree_kb)" 'less than 4096'
+	stop_server
+}
+
+@test "64 runs at once with 1 MiB of output each keep within what is said of outputs" {
+	need python3
+	start_server
+	run raw outputs "$PORT" 64 "$(front)"
+	echo "$output"
+	[[ $status == 0 ]]
+	stop_server
 }
 
 # --- 61: those who are slow, who have been at it since the first test ---

@@ -543,6 +543,53 @@ def do_full_queue(port, count):
     return not refused or refused != after or worst > 1000
 
 
+def do_fair(port, count, field):
+    """COUNT runs of one address, which poses as many by FIELD, wait when another address asks: that one's turn comes soon."""
+    def answered(s):
+        return bool(select.select([s], [], [], 0)[0])
+
+    flood = []
+    for i in range(int(count)):
+        s = connect(port)
+        s.sendall(request(b"POST", b"/run", b'{"command": ["sleep", "0.2"]}', field.replace("N", str(i)).encode() + b"\r\n"))
+        flood.append(s)
+    while not answered(flood[0]):
+        time.sleep(0.01)
+    with socket.create_connection(("127.0.0.1", int(port)), PATIENCE, ("127.0.0.2", 0)) as other:
+        other.sendall(request(b"POST", b"/run", TRUE))
+        got = Reader(other).reply()
+    before = sum(answered(s) for s in flood)
+    print("status %d, after %d of %d" % (got[0], before, len(flood)))
+    for s in flood:
+        s.close()
+    return got[0] != 200 or before > len(flood) / 2
+
+
+def do_outputs(port, runs, front):
+    """RUNS runs at once, each with 1 MiB on stdout, all of it bytes that JSON says in six: what the server holds at most is the
+    replies, and little more (docs/operation.md, Sizing)."""
+    def kb():
+        with open("/proc/%s/status" % front) as f:
+            return int(f.read().split("VmRSS:")[1].split()[0])
+
+    before, clients = kb(), []
+    body = b'{"command": ["sh", "-c", "head -c 1048576 /dev/zero; exec sleep 4"]}'
+    for _ in range(int(runs)):
+        s = connect(port, 100)
+        s.sendall(request(b"POST", b"/run", body))
+        clients.append(s)
+    most = whole = 0
+    for s in clients:
+        while not select.select([s], [], [], 0.05)[0]:
+            most = max(most, kb())
+        got = Reader(s).reply()
+        most = max(most, kb())
+        whole += got[0] == 200 and len(got[2]) > 6 << 20
+        s.close()
+    print("%d of %s whole, %d KB before, at most %d KB" % (whole, runs, before, most))
+    return whole != int(runs) or most - before > int(runs) * 6 * 1024 + 16384
+
+
 def do_unix(path, text):
     """A GET over a unix socket: status and body."""
     s = socket.socket(socket.AF_UNIX)

@@ -836,6 +836,26 @@ TEST("the parts of a target and the fields are what was sent")
 	server_close(&server);
 }
 
+TEST("who has connected a unix socket is known by uid, who has come by TCP is not")
+{
+	static struct client local, far;
+	struct server server;
+
+	server_open(&server);
+	server.manual = true;
+	client_open(&local, &server);
+	client_puts(&local, &server, GET_LINE H "\r\n");
+	CHECK_INT(http_request(server.http, server.last)->peer_uid, getuid());
+	client_connect(&far, &server);
+	client_puts(&far, &server, GET_LINE H "\r\n");
+	CHECK_INT(http_request(server.http, server.last)->peer.ss_family, AF_INET);
+	CHECK_INT(http_request(server.http, server.last)->peer_uid, UINT32_MAX);
+	client_close(&local);
+	client_close(&far);
+	server_run(&server);
+	server_close(&server);
+}
+
 TEST("a reply to HEAD has the length and no body, a 204 neither")
 {
 	static struct client client;
