@@ -205,13 +205,19 @@ write_own(const char *path, const char *text)
 /* An ordinary user becomes root of a user namespace that has no id but the user's own, and of a mount namespace in it. From
  * there everything is made as by root, as far as one id goes (user_namespaces(7)). */
 static int
-become_rootless(struct root_fault *fault)
+become_rootless(const char *state_dir, struct root_fault *fault)
 {
 	char uid_map[48], gid_map[48];
 	int error;
 
-	if (geteuid() == 0)
-		return 0;
+	/* That of an earlier server's sessions, which a keeper holds, is entered. */
+	int userns = state_dir ? store_userns(state_dir) : -ENOENT;
+	if (userns >= 0) {
+		fault->step = "enter the namespace of sessions";
+		error = setns(userns, CLONE_NEWUSER) || unshare(CLONE_NEWNS) ? -errno : 0;
+		close(userns);
+		return error;
+	}
 	snprintf(uid_map, sizeof(uid_map), "0 %u 1\n", (unsigned)geteuid());
 	snprintf(gid_map, sizeof(gid_map), "0 %u 1\n", (unsigned)getegid());
 	fault->step = "make a user namespace without root (opensandbox check says what forbids it)";
@@ -243,11 +249,14 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	    (error = seccomp_build(&launcher->init_filter, SECCOMP_INIT, 0)))
 		goto err;
 	fault->step = "open the token file";
-	if ((error = open_token_dir(launcher)) || (error = become_rootless(fault)))
+	bool rootless = geteuid() != 0;
+	if ((error = open_token_dir(launcher)) ||
+	    (rootless && (error = become_rootless(config->state_dir, fault))))
 		goto err;
 	fault->step = "take a block of uids";
 	if (config->state_dir) {
-		struct store_config store = { .dir = config->state_dir, .sessions_max = config->sessions_max };
+		struct store_config store = { .dir = config->state_dir, .sessions_max = config->sessions_max,
+			.kept = rootless };
 		if ((error = store_open(&launcher->store, &store, &launcher->uids, fault)))
 			goto err;
 	} else if ((error = uid_block_open(&launcher->uids, 0, NULL))) {

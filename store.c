@@ -72,6 +72,7 @@ struct store {
 	uint8_t *uids_used;
 	unsigned uids_len;
 	const struct uid_block *uids;
+	bool kept;
 };
 
 static uint64_t
@@ -257,6 +258,7 @@ static int
 open_kept(struct store *store)
 {
 	char text[32] = "", name[32] = "";
+	struct stat stat;
 	uint64_t number;
 
 	int fd = openat(store->home, "keeper", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -273,8 +275,10 @@ open_kept(struct store *store)
 		return -ENOENT;
 	memset(text, 0, sizeof(text));
 	n = read(fd, text, sizeof(text) - 1);
+	bool ours = !fstat(fd, &stat) && stat.st_uid == geteuid();
 	close(fd);
-	if (n <= 0 || strcmp(text, "opensandbox-kee\n"))
+	/* Its number may have become another's, who may call himself so. */
+	if (!ours || n <= 0 || strcmp(text, "opensandbox-kee\n"))
 		return -ENOENT;
 	store->keeper = pid;
 	return open_ns_of(pid);
@@ -340,7 +344,7 @@ new_namespace(struct store *store)
 	int error = spawn_keeper(store->dir, &keeper);
 	if (error)
 		return error;
-	error = pin_namespace(store, keeper.pid);
+	error = store->kept ? -EPERM : pin_namespace(store, keeper.pid);
 	if (error == -EINVAL)
 		error = pin_on_any_cpu(store, &keeper);
 	if (!keeper.pid)
@@ -835,6 +839,7 @@ store_open(struct store **out, const struct store_config *config, struct uid_blo
 		return -ENOMEM;
 	store->home = store->lock = store->host = store->own = store->sessions = store->base = -1;
 	store->max = config->sessions_max;
+	store->kept = config->kept;
 	fault->step = "lock the state directory";
 	if ((error = open_home(store, config->dir)))
 		goto err;
@@ -918,27 +923,66 @@ store_close(struct store *store, bool keep)
 	free(store);
 }
 
+/* The namespace that there is, looked at from outside, and its keeper's number. */
+static int
+find_namespace(struct store *store, const char *dir)
+{
+	char path[PATH_MAX];
+
+	if (!realpath(dir, store->dir))
+		return -errno;
+	if (pin_path(store, path, sizeof(path)))
+		return -ENAMETOOLONG;
+	*strrchr(path, '/') = '\0';
+	store->home = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (store->home < 0)
+		return -errno;
+	store->sessions = open_pinned(store);
+	if (store->sessions < 0)
+		store->sessions = open_kept(store);
+	close(store->home);
+	return store->sessions < 0 ? store->sessions : 0;
+}
+
+static int
+open_userns_of(pid_t pid)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int
+store_userns(const char *dir)
+{
+	struct store store = { .keeper = 0 };
+
+	int error = find_namespace(&store, dir);
+	if (error)
+		return error;
+	close(store.sessions);
+	return store.keeper ? open_userns_of(store.keeper) : -ENOENT;
+}
+
 int
 store_visit(const char *dir)
 {
-	struct store store = { .home = -1 };
-	char path[PATH_MAX];
-	int error = 0;
+	struct store store = { .keeper = 0 };
+	int userns;
 
-	if (!realpath(dir, store.dir))
-		return -errno;
-	if (pin_path(&store, path, sizeof(path)))
-		return -ENAMETOOLONG;
-	*strrchr(path, '/') = '\0';
-	store.home = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int error = find_namespace(&store, dir);
+	if (error)
+		return error;
+	if (geteuid() != 0 && store.keeper) {
+		userns = open_userns_of(store.keeper);
+		if (userns < 0 || setns(userns, CLONE_NEWUSER) || unshare(CLONE_NEWNS))
+			return userns < 0 ? userns : -errno;
+	}
 	store.host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (store.home < 0 || store.host < 0)
+	if (store.host < 0)
 		return -errno;
-	store.sessions = open_pinned(&store);
-	if (store.sessions < 0)
-		store.sessions = open_kept(&store);
-	if (store.sessions < 0)
-		return store.sessions;
 	if ((error = go(store.sessions)))
 		return error;
 	int trees = open("/s", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

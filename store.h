@@ -16,6 +16,7 @@ struct store;
 struct store_config {
 	const char *dir;		/* the state directory: made where it is missing, 0700 */
 	size_t sessions_max;
+	bool kept;			/* a pin would not outlive us (an ordinary user's namespaces): a keeper holds the sessions */
 };
 
 struct store_session {
@@ -29,6 +30,9 @@ struct store_session {
 	bool closing;			/* no new runs; files go when the last one is over */
 };
 
+/* The user namespace of the keeper that an earlier launcher of an ordinary user's left: to be entered before store_open. -errno: there
+ * is none. */
+int store_userns(const char *dir);
 /* In the launcher, while it still is in the host's mount namespace. -EAGAIN: another launcher has this state directory.
  * Takes the block of uids. */
 int store_open(struct store **store, const struct store_config *config, struct uid_block *uids,

@@ -4,6 +4,15 @@
 load helper
 load client
 
+teardown() {
+	# Of the ordinary user's: what a failed test has left.
+	local exe
+	for exe in /proc/[0-9]*/exe; do
+		[[ $(readlink "$exe") != "$BATS_TEST_TMPDIR/user/"* ]] || kill -KILL "$(cut -d/ -f3 <<<"$exe")"
+	done
+	stop_left
+}
+
 # As start_server; how it ended is noted also where it was killed.
 begin_server() {
 	local failed=0
@@ -237,6 +246,48 @@ none_with_word() {
 	get "$AT"
 	expect_status 404
 	stop_server
+}
+
+@test "an ordinary user's sessions outlive the server too, in a process that ends with them" {
+	need setpriv
+	local at=$BATS_TEST_TMPDIR/user copy
+	mkdir -m 777 "$at"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
+	copy=$at/opensandbox
+	install -m 755 "$OPENSANDBOX" "$copy"
+	local user=(setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all)
+	"${user[@]}" "$copy" --run -- true || skip 'no user namespaces for an ordinary user here'
+	begin() {
+		: >"$at/log"
+		"${user[@]}" "$copy" serve --port 0 --state-dir "$at/state" --log none </dev/null >"$at/log" 2>&1 3>&- &
+		launcher=$!
+		listening() { URL=$(sed -n 's|.*listening on \(http://127.*\)|\1|p' "$at/log") && [[ $URL ]]; }
+		try_for 20 listening
+	}
+	left() { OPENSANDBOX=$copy count_processes; }
+	begin
+	new_session '{"files": {"/tmp/f": "of nobody"}, "env": {"A": "b"}}'
+	local who
+	for who in launcher server; do
+		if [[ $who == launcher ]]; then
+			kill -KILL "$launcher"
+		else
+			kill -KILL "$(front_pid "$launcher")"
+		fi
+		wait "$launcher" || :
+		one() { [[ $(left) == 1 ]]; }
+		try_for 15 one
+		begin
+		post "$AT/run" "$(run_json sh -c 'cat /tmp/f; echo $A')"
+		expect_json .stdout 'of nobodyb'
+	done
+	run "${user[@]}" "$copy" sessions --state-dir "$at/state" cat "sandbox-$SESSION/tmp/f"
+	expect "$output" 'of nobody'
+	kill -TERM "$launcher"
+	wait "$launcher"
+	none() { [[ $(left) == 0 ]]; }
+	try_for 15 none
+	[[ ! $(find "$at/state" -mindepth 1) ]]
 }
 
 @test "a server that cannot start leaves the sessions of the last one alone" {
