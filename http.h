@@ -89,7 +89,8 @@ size_t http_busy(const struct http *http);
 size_t http_connections(const struct http *http);
 void http_close(struct http *http);
 
-/* Adds listeners and connections to the set, and the nearest deadline. Cost is linear in connections. */
+/* Adds listeners and connections to the set, and the nearest deadline. Cost is linear in those where
+ * something has happened of late. */
 void http_wait(struct http *http, struct wait *wait);
 void http_step(struct http *http, struct wait *wait);
 /* The next thing that happened: false when there is nothing more in this round. */

@@ -785,6 +785,29 @@ tree_kb() {
 	stop_server
 }
 
+@test "what all runs together may have is bounded: one that is ended for the others' sake is told so, and the server goes on" {
+	need python3
+	start_server --max-mem 204800
+	post /run '{"command": ["true"]}'
+	[[ $(json .accounting) == cgroup ]] || skip 'no memory cgroup here'
+	local n statuses pids=()
+	for n in 1 2 3; do
+		curl -s -m 60 "$URL/run" -H 'Content-Type: application/json' -d '{"mem": 180000, "command":
+			["python3", "-c", "import time; x = b\"x\" * (120 << 20); time.sleep(6)"]}' \
+			>"$BATS_TEST_TMPDIR/run.$n" 3>&- &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	statuses=$(cat "$BATS_TEST_TMPDIR"/run.[123] | jq -r .status | sort | tr '\n' ' ')
+	# Three have 360 MB, of 200.
+	expect "$statuses" 'exited host_memory_limit host_memory_limit ' 'how they ended'
+	post /run '{"mem": 150000, "command": ["python3", "-c", "x = b\"x\" * (190 << 20)"]}'
+	expect_json .status memory_limit
+	post /run '{"command": ["true"]}'
+	expect_json .status exited
+	stop_server
+}
+
 # --- 61: those who are slow, who have been at it since the first test ---
 
 @test "61 slow heads are closed in bounded time, and /health answers meanwhile" {
