@@ -86,7 +86,7 @@ expect_limit() {
 	need_cgroup
 	for what in 'malloc 300' 'mmap 300' 'sockets 300' 'memfd 300'; do
 		# shellcheck disable=SC2086 # words on purpose
-		work --mem 65536 --fsize 1048576 --nofile 10000 -- $what
+		work --time 60000 --mem 65536 --fsize 1048576 --nofile 10000 -- $what
 		expect_limit memory_limit
 		expect_between "$(json .mem)" 60000 66560 "mem of $what"
 	done
@@ -96,20 +96,20 @@ expect_limit() {
 	local place
 	need_cgroup
 	for place in /tmp /dev/shm; do
-		attempt --mem 65536 --fsize 1048576 -- dd if=/dev/zero of=$place/file bs=1M count=200
+		attempt --time 60000 --mem 65536 --fsize 1048576 -- dd if=/dev/zero of=$place/file bs=1M count=200
 		expect_limit memory_limit
 	done
 }
 
 @test "many processes that each stay below the limit reach it together" {
 	need_cgroup
-	work --mem 65536 -- together 160 8
+	work --time 60000 --mem 65536 -- together 160 8
 	expect_limit memory_limit
 }
 
 @test "memory that a child takes ends the whole tree" {
 	need_cgroup
-	work --mem 65536 -- child-eats 300
+	work --time 60000 --mem 65536 -- child-eats 300
 	expect_limit memory_limit
 }
 
@@ -127,7 +127,7 @@ expect_limit() {
 
 @test "an OOM kill in one run is not told of the next" {
 	need_cgroup
-	work --mem 32768 -- malloc 100
+	work --time 60000 --mem 32768 -- malloc 100
 	expect_limit memory_limit
 	work --mem 32768 -- kill 9
 	expect_run signaled 137

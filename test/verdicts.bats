@@ -109,7 +109,7 @@ body_of() {
 }
 
 @test "the table: memory" {
-	local limits='{"mem": 65536, "fsize": 1048576, "nofile": 1000}'
+	local limits='{"time": 60000, "mem": 65536, "fsize": 1048576, "nofile": 1000}'
 	need_cgroup
 	row memory_limit SIGKILL "$limits" -- /programs/work malloc 300
 	row memory_limit SIGKILL "$limits" -- /programs/work mmap 300

@@ -47,6 +47,27 @@ by_cgroup() {
 	health_was 1500
 }
 
+@test "bombs of processes and of busy processes leave other sandboxes their share of the processors" {
+	local bomb bombs=() i
+	by_cgroup
+	for bomb in 'fork_bomb' 'spin 120'; do
+		# shellcheck disable=SC2086 # words on purpose
+		api '{"time": 100000, "wall_time": 12000, "procs": 128, "mem": 131072}' -- /attacks/attack $bomb >/dev/null &
+		bombs+=($!)
+	done
+	sleep 1
+	for i in 1 2 3; do
+		# 200 ms of work: with a share of a process, not of a sandbox, it would take 15 s beside the 240 others.
+		api '{"time": 250, "wall_time": 30000}' -- sh -c 'while :; do :; done'
+		expect_json .status time_limit
+		expect_between "$(json .wall_time)" 1 4000 'the time that 250 ms of work took'
+		api -- true
+		expect_json .status exited
+	done
+	answers_in 1500
+	wait "${bombs[@]}"
+}
+
 @test "processes and threads have a number that is not passed, and the next is EAGAIN" {
 	local limit='{"procs": 50, "wall_time": 20000}'
 	by_cgroup
