@@ -143,6 +143,9 @@ test-vm:
 test-image:
 	test/image
 
+test-boot:
+	test/boot
+
 test-systemd:
 	test/systemd
 
@@ -207,10 +210,10 @@ clean:
 	rm -rf build opensandbox opensandbox-*.tar.gz
 
 help:
-	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-systemd,'
+	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-boot, test-systemd,'
 	@echo 'test-mutations, bench, soak, dist, deb, clean,'
 	@echo 'install, uninstall (PREFIX, DESTDIR, SYSTEMD, OPENRC, APPARMOR)'
 
-.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-systemd test-mutations bench soak \
+.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-boot test-systemd test-mutations bench soak \
 	install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:

@@ -32,7 +32,7 @@ main(int argc, char **argv)
 		close(null);
 	if (options_parse(&options, argc, argv, stderr))
 		return 2;
-	if (options.command == COMMAND_RUN || options.command == COMMAND_SERVE) {
+	if (options.command == COMMAND_RUN || options.command == COMMAND_SERVE || options.command == COMMAND_CHECK) {
 		int status, split = init_split(&status);
 		if (split < 0)
 			fprintf(stderr, "opensandbox: fork: %s\n", strerror(-split));
