@@ -211,11 +211,11 @@ answer_session(struct launcher *launcher, const struct message_session *what, in
 /* Whether the host has hardly any memory left that is really available (proc(5), MemAvailable): a new session would fill what the
  * others count on. */
 static bool
-memory_is_short(const struct launcher *launcher)
+memory_is_short(int proc)
 {
 	char text[512];
 
-	int fd = openat(root_proc(launcher->root), "meminfo", O_RDONLY | O_CLOEXEC);
+	int fd = openat(proc, "meminfo", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	ssize_t n = read(fd, text, sizeof(text) - 1);
@@ -240,7 +240,7 @@ on_session_open(struct launcher *launcher, const union message *message, int *fd
 		return violation(launcher, "session: network not granted");
 	if (what.disk_kb < 1 || what.disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
 		return violation(launcher, "session: disk");
-	error = memory_is_short(launcher) ? -ENOMEM : store_create(launcher->store, &what, fds[0]);
+	error = memory_is_short(root_proc(launcher->root)) ? -ENOMEM : store_create(launcher->store, &what, fds[0]);
 	answer_session(launcher, &what, error);
 	return 0;
 }

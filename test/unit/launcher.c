@@ -596,4 +596,28 @@ TEST("a front that keeps to its numbers never finds too few places, however fast
 	CHECK_INT(in_child(serve_fast), 0);
 }
 
+static bool short_with(const char *meminfo)
+{
+	char dir[] = "/tmp/meminfo.XXXXXX", path[64];
+
+	MUST(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/meminfo", dir);
+	FILE *file = fopen(path, "w");
+	MUST(file && fputs(meminfo, file) >= 0 && !fclose(file));
+	int proc = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_short = memory_is_short(proc);
+	close(proc);
+	MUST(!unlink(path) && !rmdir(dir));
+	return is_short;
+}
+
+TEST("no session is made where less than 64 MB of the host's memory is available")
+{
+	CHECK(short_with("MemTotal: 8000000 kB\nMemFree: 10 kB\nMemAvailable:      65535 kB\nBuffers: 0 kB\n"));
+	CHECK(short_with("MemAvailable: 0 kB\n"));
+	CHECK(!short_with("MemTotal: 8000000 kB\nMemFree: 10 kB\nMemAvailable:      65536 kB\nBuffers: 0 kB\n"));
+	CHECK(!short_with("MemTotal: 8000000 kB\n"));
+	CHECK(!memory_is_short(-1));
+}
+
 TEST_MAIN()
