@@ -127,7 +127,8 @@ copy_str(struct str *to, struct str from)
 		return -ENOMEM;
 	if (from.len)
 		memcpy(data, from.data, from.len);
-	*to = (struct str){ data, from.len };
+	to->data = data;
+	to->len = from.len;
 	return 0;
 }
 

@@ -25,6 +25,7 @@ begin_server() {
 }
 
 # restart_server [OPTION...]: another server on the state directory of the last one, which has ended.
+# shellcheck disable=SC2153 # SERVER_DIR is helper.bash's
 restart_server() {
 	server_ended 15
 	rm -f "$SERVER_DIR/status"
@@ -94,7 +95,12 @@ with_word() {
 }
 
 pids_with_word() {
-	{ grep -l -z -x -F -f - /proc/[0-9]*/cmdline 2>/dev/null || :; } <<<"$1" | cut -d/ -f3
+	local files=(/proc/[0-9]*/cmdline)
+	{ grep -l -z -x -F -f - "${files[@]}" 2>/dev/null || :; } <<<"$1" | cut -d/ -f3
+}
+
+some_with_word() {
+	(($(with_word "$1") >= 1))
 }
 
 none_with_word() {
@@ -350,8 +356,7 @@ none_with_word() {
 		request=$(run_json sh -c 'sleep 100' "$word")
 		curl -s -H 'Content-Type: application/json' -d "$request" "$URL$1/run" >/dev/null 3>&- &
 		local client=$!
-		up() { (($(with_word "$word") >= 1)); }
-		try_for 10 up
+		try_for 10 some_with_word "$word"
 		pids_with_word "$word" | sed 's|^|/proc/|' | xargs stat -c %u | sort -u | head -n 1
 		kill "$client"
 		wait "$client" 2>/dev/null || :
