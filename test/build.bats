@@ -65,6 +65,23 @@ without_root() {
 	((size <= 270336))
 }
 
+@test "a binary that is linked with glibc runs commands and serves, too" {
+	need gcc jq
+	[[ $EUID = 0 ]] || skip 'not root'
+	[[ $(gcc -dumpmachine) != *musl* && -f $(gcc -print-file-name=libc.a) ]] || skip 'no static glibc here'
+	make -s -C "$root" CC=gcc BUILD="$PWD/glibc" >/dev/null
+	expect "$(echo in | glibc/opensandbox run -- sh -c 'cat; echo out; echo error >&2' 2>error | cat)" $'in\nout'
+	expect "$(<error)" error
+	glibc/opensandbox run -- sh -c 'echo out; echo error >&2' >both 2>&1
+	expect "$(<both)" $'out\nerror'
+	OPENSANDBOX=$PWD/glibc/opensandbox start_server
+	post /run '{"command": ["echo", "out"]}'
+	expect_json .stdout out
+	post /sessions '{}'
+	request PUT "/sessions/$(json .session_id)/files/tmp/x" --data-binary text
+	expect_status 201
+}
+
 @test "a changed header rebuilds what includes it, and nothing else" {
 	make -s
 	expect "$(./opensandbox)" 41
