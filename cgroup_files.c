@@ -413,11 +413,12 @@ int cgroup_base_make(struct cgroup_hierarchy *hierarchy)
 bool cgroup_is_base(const char *name, bool *dead)
 {
 	uint64_t number[4], start;
-	const char *at = name + strlen(CGROUP_BASE);
+	const char *at;
 
 	*dead = false;
 	if (strncmp(name, CGROUP_BASE, strlen(CGROUP_BASE)) != 0)
 		return false;
+	at = name + strlen(CGROUP_BASE);
 	for (size_t i = 0; i < 4; i++) {
 		if (at[0] != '-' || at[1] < '0' || at[1] > '9')
 			return false;

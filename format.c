@@ -57,15 +57,16 @@ put_wide(struct out *out, const struct conversion *as, const char *sign, const c
 		pad(out, ' ', fill);
 }
 
-/* Writes digits before `end`, at least `least` of them. Returns where they begin. */
+/* Writes digits before `end`, at least `least` (1) of them. Returns where they begin. */
 static char *
 digits(char *end, uint64_t value, unsigned base, bool upper, int least)
 {
-	while (value || least > 0) {
-		*--end = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[value % base];
+	const char *set = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+
+	do {
+		*--end = set[value % base];
 		value /= base;
-		least--;
-	}
+	} while (--least > 0 || value);
 	return end;
 }
 

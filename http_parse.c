@@ -19,51 +19,32 @@
 #include <errno.h>
 #include <string.h>
 
-/* In this file's tables short texts lie in the rows: a pointer to one costs more, since the loader
- * has to relocate it. */
-static const struct {
-	char name[18];
-	uint8_t method;
-} methods[] = {
-	{ "GET", HTTP_GET }, { "HEAD", HTTP_HEAD }, { "POST", HTTP_POST }, { "PUT", HTTP_PUT },
-	{ "DELETE", HTTP_DELETE }, { "OPTIONS", HTTP_OPTIONS },
-	/* The rest of IANA's registry. PRI is the preface of HTTP/2 and no method. */
-	{ "ACL", HTTP_OTHER }, { "BASELINE-CONTROL", HTTP_OTHER }, { "BIND", HTTP_OTHER },
-	{ "CHECKIN", HTTP_OTHER }, { "CHECKOUT", HTTP_OTHER }, { "CONNECT", HTTP_OTHER },
-	{ "COPY", HTTP_OTHER }, { "LABEL", HTTP_OTHER }, { "LINK", HTTP_OTHER },
-	{ "LOCK", HTTP_OTHER }, { "MERGE", HTTP_OTHER }, { "MKACTIVITY", HTTP_OTHER },
-	{ "MKCALENDAR", HTTP_OTHER }, { "MKCOL", HTTP_OTHER }, { "MKREDIRECTREF", HTTP_OTHER },
-	{ "MKWORKSPACE", HTTP_OTHER }, { "MOVE", HTTP_OTHER }, { "ORDERPATCH", HTTP_OTHER },
-	{ "PATCH", HTTP_OTHER }, { "PROPFIND", HTTP_OTHER }, { "PROPPATCH", HTTP_OTHER },
-	{ "QUERY", HTTP_OTHER }, { "REBIND", HTTP_OTHER }, { "REPORT", HTTP_OTHER },
-	{ "SEARCH", HTTP_OTHER }, { "TRACE", HTTP_OTHER }, { "UNBIND", HTTP_OTHER },
-	{ "UNCHECKOUT", HTTP_OTHER }, { "UNLINK", HTTP_OTHER }, { "UNLOCK", HTTP_OTHER },
-	{ "UPDATE", HTTP_OTHER }, { "UPDATEREDIRECTREF", HTTP_OTHER },
-	{ "VERSION-CONTROL", HTTP_OTHER },
-};
+/* In this file's lists short texts lie one behind the other, an empty one at the end: a pointer to each costs more. */
 
-static const struct {
-	int16_t status;
-	char text[32];
-} statuses[] = {
-	{ 100, "Continue" }, { 101, "Switching Protocols" },
-	{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
-	{ 205, "Reset Content" }, { 206, "Partial Content" },
-	{ 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" },
-	{ 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
-	{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
-	{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" },
-	{ 408, "Request Timeout" }, { 409, "Conflict" }, { 410, "Gone" },
-	{ 411, "Length Required" }, { 412, "Precondition Failed" }, { 413, "Content Too Large" },
-	{ 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
-	{ 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
-	{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
-	{ 426, "Upgrade Required" }, { 428, "Precondition Required" },
-	{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
-	{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-	{ 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
-};
+/* First ours, in the order of enum http_method; then the rest of IANA's registry. PRI is the preface of HTTP/2 and no method. */
+static const char methods[] =
+	"GET\0" "HEAD\0" "POST\0" "PUT\0" "DELETE\0" "OPTIONS\0" "ACL\0" "BASELINE-CONTROL\0"
+	"BIND\0" "CHECKIN\0" "CHECKOUT\0" "CONNECT\0" "COPY\0" "LABEL\0" "LINK\0" "LOCK\0"
+	"MERGE\0" "MKACTIVITY\0" "MKCALENDAR\0" "MKCOL\0" "MKREDIRECTREF\0" "MKWORKSPACE\0"
+	"MOVE\0" "ORDERPATCH\0" "PATCH\0" "PROPFIND\0" "PROPPATCH\0" "QUERY\0" "REBIND\0"
+	"REPORT\0" "SEARCH\0" "TRACE\0" "UNBIND\0" "UNCHECKOUT\0" "UNLINK\0" "UNLOCK\0"
+	"UPDATE\0" "UPDATEREDIRECTREF\0" "VERSION-CONTROL\0";
+
+/* Each behind its number of three digits. */
+static const char statuses[] =
+	"100Continue\0" "101Switching Protocols\0" "200OK\0" "201Created\0" "202Accepted\0"
+	"204No Content\0" "205Reset Content\0" "206Partial Content\0" "301Moved Permanently\0"
+	"302Found\0" "303See Other\0" "304Not Modified\0" "307Temporary Redirect\0"
+	"308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0"
+	"404Not Found\0" "405Method Not Allowed\0" "406Not Acceptable\0" "408Request Timeout\0"
+	"409Conflict\0" "410Gone\0" "411Length Required\0" "412Precondition Failed\0"
+	"413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0"
+	"416Range Not Satisfiable\0" "417Expectation Failed\0" "421Misdirected Request\0"
+	"422Unprocessable Content\0" "426Upgrade Required\0" "428Precondition Required\0"
+	"429Too Many Requests\0" "431Request Header Fields Too Large\0"
+	"500Internal Server Error\0" "501Not Implemented\0" "502Bad Gateway\0"
+	"503Service Unavailable\0" "504Gateway Timeout\0" "505HTTP Version Not Supported\0"
+	"507Insufficient Storage\0";
 
 /* Codings that are real but not offered here; anything else in their place is an error of
  * syntax. */
@@ -243,13 +224,13 @@ static enum http_head_state read_version(struct http_head *head, struct str vers
 static enum http_head_state read_method(struct http_head *head, struct str method)
 {
 	head->request.method_text = method;
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		if (str_is(method, methods[i].name)) {
-			head->request.method = (enum http_method)methods[i].method;
+	head->request.method = HTTP_GET;
+	for (const char *name = methods; *name; name += strlen(name) + 1) {
+		if (str_is(method, name))
 			return HTTP_HEAD_MORE;
-		}
+		if (head->request.method < HTTP_OTHER)
+			head->request.method++;
 	}
-	head->request.method = HTTP_OTHER;
 	return bad(head, 501, "method: not known");
 }
 
@@ -619,9 +600,9 @@ struct str http_field(const struct http_request *request, const char *name, size
 
 const char *http_status_text(int status)
 {
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-		if (statuses[i].status == status)
-			return statuses[i].text;
+	for (const char *text = statuses; *text; text += strlen(text) + 1)
+		if ((text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0' == status)
+			return text + 3;
 	return "Unknown";
 }
 

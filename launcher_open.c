@@ -30,12 +30,12 @@ raise_limits(void)
 	struct rlimit most;
 
 	for (size_t i = 0; i < sizeof(raised) / sizeof(raised[0]); i++) {
-		if (getrlimit(raised[i], &most))
+		if (syscall(SYS_prlimit64, 0, raised[i], NULL, &most))
 			continue;
 		most.rlim_max = RLIM_INFINITY;
 		if (raised[i] == RLIMIT_NPROC)
 			most.rlim_cur = RLIM_INFINITY;
-		(void)setrlimit(raised[i], &most);
+		(void)syscall(SYS_prlimit64, 0, raised[i], &most, NULL);
 	}
 }
 

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef __GLIBC__
@@ -22,6 +24,12 @@ pid_t
 fork(void)
 {
 	return _Fork();
+}
+
+int
+setrlimit(int resource, const struct rlimit *limit)
+{
+	return (int)syscall(SYS_prlimit64, 0, resource, limit, NULL);
 }
 
 static void

@@ -929,8 +929,9 @@ find_namespace(struct store *store, const char *dir)
 {
 	char path[PATH_MAX];
 
-	if (!realpath(dir, store->dir))
-		return -errno;
+	int error = real_path(dir, store->dir, sizeof(store->dir) - 32);
+	if (error)
+		return error;
 	if (pin_path(store, path, sizeof(path)))
 		return -ENAMETOOLONG;
 	*strrchr(path, '/') = '\0';

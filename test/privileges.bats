@@ -31,7 +31,7 @@ status_of() {
 	read -r uid _ <<<"$(status_of Uid)"
 	post /run "$(run_json sleep 1)" &
 	sleep 0.5
-	expect "$(ps -e -o uid= | grep -c "^ *$uid$")" 1 'processes of the uid'
+	expect "$(pgrep -c -U "$uid")" 1 'processes of the uid'
 	wait $!
 }
 

@@ -829,7 +829,7 @@ TEST("when descriptors run out a group fails to open and leaves nothing")
 	while (n)
 		close(spare[--n]);
 	setrlimit(RLIMIT_NOFILE, &limit);
-	CHECK_INT(count_groups(), before);
+	CHECK(count_groups() <= before);	/* what went before may still be going */
 	CHECK_INT(cgroup_group_open(host.cgroup, &group), 0);
 	cgroup_group_close(group);
 	cgroup_close(host.cgroup);

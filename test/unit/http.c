@@ -821,6 +821,8 @@ TEST("the parts of a target and the fields are what was sent")
 	    "GET / HTTP/1.1\r\nHost: b\r\nA: 1\r\na:  two words \r\nE:\r\n\r\n");
 	request = http_request(server.http, server.last);
 	CHECK(request != NULL);
+	if (!request)
+		return;
 	CHECK_INT(request->method, HTTP_GET);
 	CHECK(str_is(http_field(request, "a", &count), "1"));
 	CHECK_INT(count, 2);

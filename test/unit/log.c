@@ -53,7 +53,10 @@ TEST("a request is one line of text, or one object")
 	log_request(LOG_TEXT, &line);
 	read_stderr(text, sizeof(text));
 	char *rest = strchr(text, ' ');
-	CHECK(rest && !strcmp(rest, " abc POST /run 200 bytes=12 ms=3.000 exited time=1.500 wall_time=2.000 mem=3416\n"));
+	CHECK(rest != NULL);
+	if (!rest)
+		return;
+	CHECK(!strcmp(rest, " abc POST /run 200 bytes=12 ms=3.000 exited time=1.500 wall_time=2.000 mem=3416\n"));
 	CHECK(rest - text == 24 && text[10] == 'T' && text[23] == 'Z');
 	log_request(LOG_JSON, &line);
 	read_stderr(text, sizeof(text));
