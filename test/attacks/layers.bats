@@ -311,3 +311,67 @@ expect_init() {
 	expect_json '.files["/tmp/a"].content' x
 	expect_between "$(json .wall_time)" 0 6000
 }
+
+# --- a sandbox that serves again ---
+
+# born FIELDS: when the sandbox of a run was made (the ctime of a directory of its own), told without a fork.
+born() {
+	api "$1" -- stat -c %z /run
+	json .stdout
+}
+
+# serves_again FIELDS: whether one of some runs had the sandbox of an earlier one.
+serves_again() {
+	local last='' now
+	for _ in 1 2 3 4 5 6; do
+		now=$(born "$1")
+		[[ $now != "$last" ]] || return 0
+		last=$now
+		sleep 0.1
+	done
+	return 1
+}
+
+@test "a sandbox with the host's network, or a bind that can be written, serves once" {
+	start_server --log none --network host
+	serves_again '{"network": "none"}' || skip 'no sandbox is used again here'
+	expect "$(serves_again '{"network": "host"}' && echo again)" ''
+	mkdir -m 777 "$BATS_TEST_TMPDIR/shared"
+	start_server --log none --bind "$BATS_TEST_TMPDIR/shared:/shared:rw"
+	expect "$(serves_again '{}' && echo again)" ''
+}
+
+@test "a file that is left is not there for the next run" {
+	start_server --log none
+	for _ in 1 2 3; do
+		api -- touch /tmp/left
+		api -- ls /tmp
+		expect_json .stdout ''
+	done
+}
+
+@test "pid 1 has unmapped what a run was given before it serves again" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: else pid 1 cannot be looked into'
+	local pid n=0
+	start_server --log none
+	for _ in 1 2 3 4; do
+		api '{"env": {"SECRET": "swordfish"}}' -- stat -c %z /run
+	done
+	sleep 0.5
+	while read -r pid; do
+		[[ $(readlink "/proc/$pid/ns/pid") != "$(readlink /proc/self/ns/pid)" ]] || continue
+		n=$((n + 1))
+		expect "$(grep -c memfd: "/proc/$pid/maps")" 0 'what pid 1 has mapped of a run'
+	done < <(pgrep -P "$SERVER_PID")
+	((n > 0)) || skip 'no sandbox waits here'
+}
+
+# --- what the caller has ---
+
+@test "a key in the caller's session keyring is not found inside" {
+	"$ATTACKS/layer" with-key "$OPENSANDBOX" --run --bind "$ATTACKS:/attacks" -- /attacks/layer find-key \
+		>"$BATS_TEST_TMPDIR/key"
+	[[ $(<"$BATS_TEST_TMPDIR/key") != found ]]
+	"$ATTACKS/layer" with-key "$ATTACKS/layer" find-key >"$BATS_TEST_TMPDIR/key" || skip 'no keyrings here'
+	expect "$(<"$BATS_TEST_TMPDIR/key")" found 'outside'
+}

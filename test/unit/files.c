@@ -1673,6 +1673,17 @@ ROOM("a directory that becomes a link just before it is opened is not entered")
 	CHECK(holds("keep/file", STR("kept")));
 }
 
+ROOM("a directory is made passable by its own name, never by a link")
+{
+	struct stat stat;
+
+	CHECK(!mkdir("shut", 0500) && !mkdir("target", 0500) && !symlink("target", "link"));
+	CHECK(make_passable(AT_FDCWD, "shut"));
+	CHECK(!lstat("shut", &stat) && (stat.st_mode & 07777) == 0700);
+	(void)make_passable(AT_FDCWD, "link");
+	CHECK(!lstat("target", &stat) && (stat.st_mode & 07777) == 0500);
+}
+
 static void
 move_out_and_in(unsigned round)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,13 +44,39 @@ touch(int megabytes)
 	return 0;
 }
 
+enum { KEYCTL_JOIN = 1, KEYCTL_SEARCH = 10, SESSION_KEYRING = -3 };	/* linux/keyctl.h is not everywhere */
+
+/* Runs a program with a key in its session keyring. */
+static int
+with_key(char **argv)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN, NULL, 0, 0, 0) < 0 ||
+	    syscall(SYS_add_key, "user", "layer-key", "secret", (size_t)6, SESSION_KEYRING) < 0)
+		return 1;
+	execv(argv[0], argv);
+	return 1;
+}
+
+static int
+find_key(void)
+{
+	long key = syscall(SYS_keyctl, KEYCTL_SEARCH, SESSION_KEYRING, "user", "layer-key", 0);
+
+	printf("%s\n", key < 0 ? strerror(errno) : "found");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
+	if (argc > 2 && !strcmp(argv[1], "with-key"))
+		return with_key(argv + 2);
+	if (argc == 2 && !strcmp(argv[1], "find-key"))
+		return find_key();
 	if (argc == 3 && !strcmp(argv[1], "sleepers"))
 		return sleepers(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "touch"))
 		return touch(atoi(argv[2]));
-	fprintf(stderr, "usage: layer sleepers N | touch MEGABYTES\n");
+	fprintf(stderr, "usage: layer sleepers N | touch MEGABYTES | with-key PROGRAM... | find-key\n");
 	return 2;
 }

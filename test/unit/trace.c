@@ -1,0 +1,46 @@
+/* needs: */
+/* trace.c's tests: what its proofs rest on beside the kernel: test/attacks/reuse.bats attacks them in a sandbox */
+#include "../../trace.c"
+
+#include "test.h"
+
+static struct trace trace_of(int64_t seconds_from_now)
+{
+	struct timespec now;
+
+	CHECK(!clock_gettime(CLOCK_REALTIME_COARSE, &now));
+	return (struct trace){ .latest = { now.tv_sec + seconds_from_now, now.tv_nsec }, .last_pid = -1 };
+}
+
+/* What is changed then could have the time that is known: no difference would be seen. */
+TEST("a run that starts within the tick of the last change is no proof")
+{
+	struct trace late = trace_of(-1), early = trace_of(1), same = trace_of(0);
+
+	CHECK(trace_begin(&late));
+	CHECK(!trace_begin(&early));
+	CHECK(!trace_clean(&early, 2));
+	/* The clock may have moved on since. */
+	for (int i = 0; i < 100 && trace_begin(&same); i++)
+		same = trace_of(0);
+	CHECK(!same.in_time);
+}
+
+TEST("without the last pid nothing is proved")
+{
+	struct trace trace = trace_of(-1);
+
+	CHECK(trace_begin(&trace));
+	CHECK(!trace_clean(&trace, 2));
+}
+
+TEST("times are compared by seconds and nanoseconds")
+{
+	struct timespec a = { 5, 7 }, b = { 5, 8 }, c = { 6, 0 };
+
+	CHECK(later(&b, &a) && !later(&a, &b) && !later(&a, &a));
+	CHECK(later(&c, &b) && !later(&b, &c));
+	CHECK(same_time(&a, &a) && !same_time(&a, &b) && !same_time(&b, &c));
+}
+
+TEST_MAIN()
