@@ -323,11 +323,11 @@ born() {
 # serves_again FIELDS: whether one of some runs had the sandbox of an earlier one.
 serves_again() {
 	local last='' now
-	for _ in 1 2 3 4 5 6; do
+	for _ in 1 2 3 4 5 6 7 8; do
 		now=$(born "$1")
 		[[ $now != "$last" ]] || return 0
 		last=$now
-		sleep 0.1
+		sleep 0.3
 	done
 	return 1
 }
