@@ -271,13 +271,22 @@ expect_init() {
 	expect "$(tr -d ' ' <"$BATS_TEST_TMPDIR/groups")" ''
 }
 
+gone() {
+	[[ ! -d /proc/$init ]]
+}
+
+# Without a cgroup nobody finds what a dead launcher has left: the next one would end it otherwise.
+@test "a sandbox dies with the launcher, without anybody who cleans up after it" {
+	start_one run --no-cgroup
+	kill -KILL "$RUN"
+	try_for 10 gone
+	end_one
+}
+
 @test "a sandbox whose pid 1 does not run dies with the launcher as well" {
-	start_one run
+	start_one run --no-cgroup
 	kill -STOP "$init"
 	kill -KILL "$RUN"
-	gone() {
-		[[ ! -d /proc/$init ]]
-	}
 	try_for 10 gone
 	end_one
 }
@@ -310,6 +319,51 @@ expect_init() {
 	post /run '{"command": ["sh", "-c", "sleep 9 & echo x >/tmp/a"], "copy_out": ["/tmp/a"], "wall_time": 20000}'
 	expect_json '.files["/tmp/a"].content' x
 	expect_between "$(json .wall_time)" 0 6000
+}
+
+@test "no signal is blocked or ignored but SIGXFSZ, from the first instruction on" {
+	attempt -- sed -n 's/^Sig\(Blk\|Ign\|Cgt\):[[:space:]]*//p' /proc/self/status
+	expect "$output" $'0000000000000000\n0000000001000000\n0000000000000000'
+}
+
+@test "a file operation is done by a process of the session's user, without a capability" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
+	local id pid upload found=''
+	start_server --log none
+	id=$(new_session)
+	{
+		echo begun
+		sleep 5
+	} | curl -sS -o /dev/null -T - "$URL/sessions/$id/files/tmp/slow" 3>&- &
+	upload=$!
+	# Of our binary, in a pid namespace of its own, and not its pid 1.
+	find_operation() {
+		for pid in $(pgrep -f "^$OPENSANDBOX serve.*$STATE_DIR"); do
+			[[ $(field_of "$pid" NSpid) =~ ' '([0-9]+)$ && ${BASH_REMATCH[1]} != 1 ]] || continue
+			found=$pid
+			return 0
+		done
+		return 1
+	}
+	try_for 4 find_operation
+	expect "$(sed -n 's/^Cap\(Inh\|Prm\|Eff\|Bnd\|Amb\):[[:space:]]*//p' "/proc/$found/status" | sort -u)" 0000000000000000
+	expect "$(awk '$1 == "Uid:" { print ($2 >= 1879048192), $2 == $3, $3 == $4 }' "/proc/$found/status")" '1 1 1'
+	wait "$upload"
+}
+
+@test "a mount point whose parent was replaced by a link fails the run, and makes nothing in what others see" {
+	local id
+	mkdir -p "$BATS_TEST_TMPDIR/shown"
+	start_server --log none --no-reuse --bind "$BATS_TEST_TMPDIR/shown:/a/b/c"
+	id=$(new_session)
+	in_session "$id" -- sh -c 'mv /a /old && ln -s /etc /a && echo moved'
+	expect_json .stdout moved
+	post "/sessions/$id/run" "$(run_json true)"
+	[[ $status_code != 200 || $(json .status) != exited ]]
+	# Where the link led while the sandbox was made: /etc of the launcher's parts, which every sandbox shows.
+	api -- sh -c 'ls -d /etc/b; ls /a/b'
+	expect_match "$(json .stderr)" '/etc/b'
+	expect_json .stdout $'c'
 }
 
 # --- a sandbox that serves again ---

@@ -482,6 +482,7 @@ static const struct {
 	{ LITERAL(CHUNKED "3\rabc\r\n0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "3\r\nabcd\r\n0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "3\r\nabc\n0\r\n\r\n"), "400 close" },
+	{ LITERAL(CHUNKED "3\r\nabcXX0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "3\r\nabc\r0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "3\r\nabc0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "3;x\ny\r\nabc\r\n0\r\n\r\n"), "400 close" },

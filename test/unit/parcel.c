@@ -100,6 +100,22 @@ TEST("counts that promise more than there is are refused")
 	buf_free(&buf);
 }
 
+TEST("a file that is longer than what is left of its parcel is none")
+{
+	struct parcel_file file = { .size = 4, .mode = 0644, .path_len = 1 };
+	char bytes[sizeof(file) + 5];
+	struct str rest = { bytes, sizeof(bytes) }, content;
+	const char *path;
+	uint32_t mode;
+
+	memcpy(bytes, &file, sizeof(file));
+	memcpy(bytes + sizeof(file), "p\0abc", 5);
+	CHECK(!parcel_next_file(&rest, &path, &mode, &content));
+	file.size = 3;
+	memcpy(bytes, &file, sizeof(file));
+	CHECK(parcel_next_file(&rest, &path, &mode, &content) && rest.len == 0);
+}
+
 TEST("a file whose size or path is not what it says is refused")
 {
 	static const uint64_t sizes[] = { 4, UINT64_MAX, UINT64_MAX - 3, 1ull << 63 };

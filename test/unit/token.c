@@ -61,6 +61,19 @@ TEST("a token is known by itself alone")
 	CHECK(!token_known(&tokens, STR("secret\0")));
 }
 
+TEST("a digest that differs in one byte is another token's")
+{
+	struct message_tokens tokens = { .len = 0 };
+
+	CHECK_INT(token_add(&tokens, STR("secret")), 0);
+	for (size_t i = 0; i < DIGEST_LEN; i++) {
+		tokens.digests[0][i] ^= 1;
+		CHECK(!token_known(&tokens, STR("secret")));
+		tokens.digests[0][i] ^= 1;
+	}
+	CHECK(token_known(&tokens, STR("secret")));
+}
+
 TEST("more tokens said than there is room for are not read")
 {
 	struct message_tokens tokens = { .len = UINT32_MAX };
