@@ -1,4 +1,4 @@
-/* needs: buf.c log.c message.c result.c uid.c */
+/* needs: buf.c json.c limit.c log.c message.c result.c root.c time_text.c uid.c wait.c */
 /* store.c's tests: the namespace of sessions, opened and closed as a launcher does it */
 #include "../../store.c"
 
