@@ -3,6 +3,8 @@
 # it, and by making it try (a debugger calls what an intruder would call)
 # shellcheck shell=bash disable=SC2154 # the variables of helper.bash
 
+bats_require_minimum_version 1.5.0
+
 load helper
 
 setup() {
@@ -23,7 +25,7 @@ status_of() {
 	expect "${uids[*]}" "${uids[0]} ${uids[0]} ${uids[0]} ${uids[0]}"
 	expect "${gids[*]}" "${uids[*]}"
 	expect "$(status_of Groups | tr -d ' ')" ''
-	! getent passwd "${uids[0]}"
+	run ! getent passwd "${uids[0]}"
 }
 
 @test "no sandbox has the server's uid" {
@@ -78,9 +80,9 @@ status_of() {
 }
 
 @test "what the server has open is the same after a hundred requests" {
-	local before n
+	local before
 	before=$(count_fds "$front")
-	for n in {1..25}; do
+	for _ in {1..25}; do
 		post /run '{"command": ["true"], "stdin": "x", "copy_out": ["/a"]}'
 		post /run '{"command": '
 		post /run '{"command": ["nosuch"]}'
