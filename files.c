@@ -14,9 +14,9 @@
  * leaves nothing, and what was uploaded can be executed at once. Where something has the name
  * already, or the file system has no O_TMPFILE, the new file has a random name that begins with
  * `.opensandbox-upload-`, and is renamed. Killed just then (without O_TMPFILE: while it runs), it
- * leaves that file, which is the user's and counts as such. It is not hunted down by later uploads:
- * it looks like one that another upload is still writing, and to find it would mean to read a whole
- * directory for each upload. Links are followed, also at the end of a path: a GET reads what a PUT
+ * leaves that file, which is the user's and counts as such. It is in the root where that is on the same
+ * mount, and goes when a server finds the session again. It is not hunted down by later uploads:
+ * it looks like one that another upload is still writing. Links are followed, also at the end of a path: a GET reads what a PUT
  * wrote, and the link stays.
  *
  * Deletion. A tree can be deeper than descriptors, stack and PATH_MAX allow, and the way back up by
@@ -74,6 +74,7 @@ struct upload {
 	struct place place;
 	int fd;			/* to write to; -1: closed */
 	int unnamed;		/* O_PATH, of a file that has no name yet; -1: it has `temporary` */
+	int root;		/* O_PATH: `temporary` is there; -1: it is in the place itself */
 	char temporary[TEMPORARY_SIZE];	/* to be removed if all fails; empty: nothing to remove */
 };
 
@@ -387,6 +388,12 @@ open_temporary(struct upload *upload)
 	return -errno;
 }
 
+static int
+temporary_dir(const struct upload *upload)
+{
+	return upload->root >= 0 ? upload->root : upload->place.dir;
+}
+
 static void
 upload_close(struct upload *upload)
 {
@@ -395,7 +402,9 @@ upload_close(struct upload *upload)
 	if (upload->unnamed >= 0)
 		close(upload->unnamed);
 	if (upload->temporary[0])
-		(void)unlinkat(upload->place.dir, upload->temporary, 0);
+		(void)unlinkat(temporary_dir(upload), upload->temporary, 0);
+	if (upload->root >= 0)
+		close(upload->root);
 	close(upload->place.dir);
 }
 
@@ -405,7 +414,7 @@ upload_open(struct upload *upload, int base, const char *path)
 {
 	bool existed;
 
-	upload->fd = upload->unnamed = -1;
+	upload->fd = upload->unnamed = upload->root = -1;
 	upload->temporary[0] = '\0';
 	int error = place_open_followed(&upload->place, base, path);
 	if (error)
@@ -418,13 +427,30 @@ upload_open(struct upload *upload, int base, const char *path)
 	return error;
 }
 
+static int
+link_temporary(struct upload *upload, const char *path)
+{
+	char name[TEMPORARY_SIZE];
+
+	for (int i = 0; i < TRIES_MAX; i++) {
+		set_temporary(name, upload_prefix, random_u64());
+		if (!linkat(AT_FDCWD, path, temporary_dir(upload), name, AT_SYMLINK_FOLLOW)) {
+			memcpy(upload->temporary, name, sizeof(name));
+			return 0;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	return -errno;
+}
+
 /* Gives an unnamed file its name: the right one where that is free, else a temporary one, to be
- * renamed. */
+ * renamed: in the root where it can be, so that one that a crash leaves is found (store.c). */
 static int
 upload_link(struct upload *upload, bool *existed)
 {
 	const struct place *place = &upload->place;
-	char path[FD_PATH_SIZE], name[TEMPORARY_SIZE];
+	char path[FD_PATH_SIZE];
 
 	set_fd_path(path, upload->unnamed);
 	if (!*existed) {
@@ -434,16 +460,12 @@ upload_link(struct upload *upload, bool *existed)
 			return -errno;
 		*existed = true;
 	}
-	for (int i = 0; i < TRIES_MAX; i++) {
-		set_temporary(name, upload_prefix, random_u64());
-		if (!linkat(AT_FDCWD, path, place->dir, name, AT_SYMLINK_FOLLOW)) {
-			memcpy(upload->temporary, name, sizeof(name));
-			return 0;
-		}
-		if (errno != EEXIST)
-			break;
+	upload->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (upload->root >= 0 && link_temporary(upload, path)) {
+		close(upload->root);	/* another mount, or closed to the user */
+		upload->root = -1;
 	}
-	return -errno;
+	return upload->temporary[0] ? 0 : link_temporary(upload, path);
 }
 
 /* Puts the file in its place, whole. What can fail late on a full disk fails at close(2): before it
@@ -463,7 +485,7 @@ upload_commit(struct upload *upload, uint32_t mode, bool *existed)
 		error = upload_link(upload, existed);
 	if (error || !upload->temporary[0])
 		return error;
-	if (renameat(place->dir, upload->temporary, place->dir, place->name))
+	if (renameat(temporary_dir(upload), upload->temporary, place->dir, place->name))
 		return -errno;
 	upload->temporary[0] = '\0';
 	return 0;

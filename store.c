@@ -759,6 +759,23 @@ open_block(struct store *store, struct uid_block *uids)
 	return store->uids_used ? 0 : -ENOMEM;
 }
 
+/* An upload that was killed between its two last steps has left a name of ours in the root (files.c). Nothing is followed here, and
+ * however many names there are, not many are looked at. */
+static void
+remove_remains(const struct store *store, const char *path)
+{
+	enum { MOST = 4096 };
+	struct dirent *entry;
+
+	int fd = openat(store->base, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	for (int i = 0; list && i < MOST && (entry = readdir(list)); i++)
+		if (!strncmp(entry->d_name, ".opensandbox-upload-", 20))
+			(void)unlinkat(dirfd(list), entry->d_name, 0);
+	if (list)
+		closedir(list);
+}
+
 /* A record that is whole, whose tree is there: or the remains of one, which go. */
 static bool
 find_session(struct store *store, const char *name)
@@ -781,6 +798,7 @@ find_session(struct store *store, const char *name)
 	if (fstatat(store->base, path, &tree, AT_SYMLINK_NOFOLLOW) || fstat(store->base, &base) ||
 	    tree.st_dev == base.st_dev)
 		return false;
+	remove_remains(store, path);
 	struct entry *entry = add_entry(store, name);
 	if (!entry)
 		return false;

@@ -383,7 +383,7 @@ none_with_word() {
 	[[ -e $STATE_DIR/.opensandbox/sessions ]]
 	nsenter "--mount=$STATE_DIR/.opensandbox/sessions" /bin/true 2>/dev/null || [[ $? == 127 || $? == 126 ]] || skip 'the sessions are kept by a process here'
 	# In the namespace there is no program: its files are reached by its root, seen from a process in it.
-	python3 - "$STATE_DIR/.opensandbox/sessions" "$deleted" <<-'CODE' || skip 'cannot enter the namespace'
+	python3 - "$STATE_DIR/.opensandbox/sessions" "$deleted" "$kept" <<-'CODE' || skip 'cannot enter the namespace'
 		import ctypes, os, sys
 		libc = ctypes.CDLL(None, use_errno=True)
 		fd = os.open(sys.argv[1], os.O_RDONLY)
@@ -395,6 +395,12 @@ none_with_word() {
 		    f.write(b"x" * 100)
 		with open("/records/%s.new" % sys.argv[2], "wb") as f:
 		    f.write(b"cut")
+		os.mkdir("/outside")
+		open("/outside/file", "w").close()
+		root = "/s/sandbox-%s/" % sys.argv[3]
+		open(root + ".opensandbox-upload-0123456789abcdef", "w").close()    # killed before its last step
+		os.symlink("../../outside/file", root + ".opensandbox-upload-1")      # planted
+		open(root + "file", "w").close()
 	CODE
 	restart_server
 	get /sessions
@@ -406,6 +412,11 @@ none_with_word() {
 		left = os.listdir("/records") + os.listdir("/s")
 		if sorted(left) != sorted([sys.argv[2], "sandbox-" + sys.argv[2]]):
 		    sys.exit("left: %r" % left)
+		if os.listdir("/outside") != ["file"]:
+		    sys.exit("a link was followed")
+		left = os.listdir("/s/sandbox-" + sys.argv[2])
+		if "file" not in left or [name for name in left if name.startswith(".opensandbox")]:
+		    sys.exit("left in the session: %r" % left)
 	CODE
 	stop_server
 }

@@ -262,6 +262,9 @@ def look_at(server, id):
     env = json.loads(reply)["env"]
     status, reply = server.ask("GET", "/sessions/%s/files/data" % id)
     check(status == 200, "listing: %d %r" % (status, reply))
+    left = [entry["name"] for entry in json.loads(server.ask("GET", "/sessions/%s/files/" % id)[1])["entries"]
+        if entry["name"].startswith(".opensandbox")]
+    check(not left, "left of a cut off upload: %r" % left)
     files = {}
     for entry in json.loads(reply)["entries"]:
         if entry["name"] == "n":        # of a run that was cut off
