@@ -399,6 +399,44 @@ def clients(seconds):
     print("soak: 50 clients for %d s, all as before (%+d KB)" % (seconds, grown), flush=True)
 
 
+# --- many idle sessions ----------------------------------------------------------------------------
+
+def many(count):
+    server = Server("--max-sessions", str(count))
+
+    def memory():
+        return status_kb(server.process.pid, "VmRSS") + status_kb(server.front, "VmRSS")
+    c = server.connect()
+    server.ask("POST", "/run", {"command": ["true"]}, c)
+    before, idle, begun = server.counts(), memory(), time.time()
+    for i in range(count):
+        status, reply = server.ask("POST", "/sessions", {"ttl": 3600}, c)
+        check(status == 201, "create: %d %r" % (status, reply))
+    made = time.time() - begun
+    times = []
+    for i in range(10):
+        begun = time.time()
+        status, reply = server.ask("GET", "/sessions", None, c)
+        times.append(time.time() - begun)
+    check(len(json.loads(reply)) == count, "the list is not whole")
+    after = server.counts()
+    for name in before:
+        check(after[name] <= before[name], "%s: %d, then %d" % (name, before[name], after[name]))
+    each = (memory() - idle) / count
+    check(each < 2, "a session takes %.1f KB of server and launcher" % each)
+    listed = min(times)
+    check(listed < 0.2, "the list takes %.0f ms" % (listed * 1000))
+    server.kill("both")
+    begun = time.time()
+    server.start()
+    started = time.time() - begun
+    check(len(json.loads(server.ask("GET", "/sessions")[1])) == count, "they are not all there again")
+    check(started < 10, "the next start takes %.1f s" % started)
+    server.stop()
+    print("soak: %d sessions: %.0f/s made, listed in %.1f ms, found again in %.2f s, %.2f KB of our processes each" %
+        (count, count / made, listed * 1000, started, each), flush=True)
+
+
 # --- a large file ----------------------------------------------------------------------------------
 
 def chunks(megabytes, digest):
@@ -581,7 +619,7 @@ def writes(count):
 # --------------------------------------------------------------------------------------------------------
 
 def main(arguments):
-    parts = {"rounds": rounds, "clients": clients, "file": large_file, "links": links, "writes": writes}
+    parts = {"rounds": rounds, "clients": clients, "file": large_file, "links": links, "writes": writes, "many": many}
     if len(arguments) == 2 and arguments[0] in parts and arguments[1].isdigit():
         parts[arguments[0]](int(arguments[1]))
     elif arguments == ["short"]:
@@ -590,14 +628,16 @@ def main(arguments):
         large_file(100)
         links(3000)
         writes(300)
+        many(1000)
     elif not arguments:
         rounds(200)
         clients(300)
         large_file(1024)
         links(100000)
         writes(10000)
+        many(10000)
     else:
-        print("soak: [short | rounds N | clients SECONDS | file MB | links N | writes N]", file=sys.stderr)
+        print("soak: [short | rounds N | clients SECONDS | file MB | links N | writes N | many N]", file=sys.stderr)
         return 2
     end = time.time() + 15
     while processes() or mounts("/" + PREFIX) or groups():
