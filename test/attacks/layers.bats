@@ -184,6 +184,28 @@ expect_init() {
 	end_one
 }
 
+@test "two runs at once have two uids on the host" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
+	local word=layer-uids-$$-$RANDOM runs=()
+	start_server --log none
+	for _ in 1 2; do
+		curl -sS -o /dev/null -H 'Content-Type: application/json' "$URL/run" 3>&- \
+			-d "{\"command\": [\"sh\", \"-c\", \"sleep 4; :\", \"$word\"]}" &
+		runs+=($!)
+	done
+	uids() {
+		grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null | while read -r file; do
+			[[ $(<"${file%/cmdline}/comm") != sh ]] || awk '$1 == "Uid:" { print $2 }' "${file%/cmdline}/status"
+		done
+	}
+	both() {
+		[[ $(uids | wc -l) = 2 ]]
+	}
+	try_for 4 both
+	expect "$(uids | sort -u | wc -l)" 2 'how many uids they have'
+	wait "${runs[@]}"
+}
+
 @test "the front of --run has its streams and one socket open, and makes no process" {
 	[[ $(id -u) = 0 ]] || skip 'needs root: else its descriptors cannot be seen'
 	local front fd name other='' sockets=0
