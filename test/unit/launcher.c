@@ -59,7 +59,7 @@ static struct launcher *opened(void)
 {
 	struct launcher_config config = {
 		.runs_max = RUNS, .sessions_max = SESSIONS, .state_dir = state_dir, .reuse = true,
-		.ceilings.nofile = 100000,
+		.ceilings.time_ms = 1000000,
 	};
 	struct root_fault fault = { NULL };
 	struct launcher *launcher = NULL;
@@ -436,9 +436,10 @@ static void bad_operation(struct sent *sent) { sent->message.run.operation = OPE
 static void bad_network(struct sent *sent) { sent->message.run.network = NETWORK_HOST; }
 static void bad_limit(struct sent *sent) { sent->message.run.limits.mem_kb = 0; }
 static void bad_great_limit(struct sent *sent) { sent->message.run.limits.time_ms = UINT64_MAX; }
-static void bad_ceiling(struct sent *sent) { sent->message.run.limits.nofile = 100001; }
+static void bad_ceiling(struct sent *sent) { sent->message.run.limits.time_ms = 1000001; }
 static void bad_copy_out(struct sent *sent) { sent->message.run.has_copy_out = 2; }
 static void bad_count(struct sent *sent) { sent->fds_len = 3; }
+static void bad_great_count(struct sent *sent) { sent->fds_len = 5, sent->kinds[4] = KIND_NULL; }
 static void bad_parcel(struct sent *sent) { sent->kinds[0] = KIND_MEMFD; }
 static void bad_stdin(struct sent *sent) { sent->kinds[1] = KIND_DIRECTORY; }
 static void bad_stdout(struct sent *sent) { sent->kinds[2] = KIND_SOCKET; }
@@ -455,7 +456,7 @@ static const struct {
 	{ "no type", bad_type }, { "an answer", bad_answer }, { "a huge type", bad_huge_type }, { "a short message", bad_length },
 	{ "one byte", bad_empty }, { "an empty message", bad_nothing }, { "a run beyond the greatest", bad_run }, { "an unknown operation", bad_operation },
 	{ "the host's network", bad_network }, { "no memory", bad_limit }, { "endless time", bad_great_limit },
-	{ "more than the operator's ceiling", bad_ceiling }, { "copy_out twice", bad_copy_out }, { "too few descriptors", bad_count }, { "an unsealed parcel", bad_parcel },
+	{ "more than the operator's ceiling", bad_ceiling }, { "copy_out twice", bad_copy_out }, { "too few descriptors", bad_count }, { "one too many", bad_great_count }, { "an unsealed parcel", bad_parcel },
 	{ "a directory", bad_stdin }, { "a socket", bad_stdout }, { "its own socket", bad_stderr }, { "a pidfd", bad_pidfd },
 	{ "an epoll", bad_epoll }, { "a device", bad_device }, { "a path", bad_path },
 };

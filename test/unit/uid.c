@@ -18,6 +18,9 @@ TEST("a block's uids are apart, and none is a user's")
 	CHECK_INT(uid_block_open(&block, 0, NULL), 0);
 	CHECK(block.lock >= 0 && !block.one);
 	CHECK(block.init >= 1000);
+	/* Above what distributions, users and systemd's containers have, below what is no id for all (-1, 0x80000000 and up). */
+	CHECK(roomy.first >= 0x70000000);
+	CHECK(roomy.first + (uint64_t)roomy.blocks * roomy.size <= 0x80000000u);
 	CHECK(block.user >= block.init + block.slots);
 	CHECK(block.session >= block.user + block.slots);
 	CHECK(block.slots >= 128 && block.sessions >= 1024);
