@@ -336,7 +336,7 @@ set_signals(struct jail *jail)
 }
 
 /* pid 1 takes the command's filter already: what it starts has it from its first instruction on. Where somebody above us listens to
- * our calls already (a container manager), nobody else can: then traces are looked for wherever they may be. */
+ * our calls already (a container manager), nobody else can: then the sandbox serves once. */
 static int
 load_command_filter(struct jail *jail)
 {
@@ -563,18 +563,14 @@ start(struct jail *jail)
 
 /* --- pid 1's life ------------------------------------------------------------------------------- */
 
-/* A call that the watched filter tells of. */
+/* A call that the watched filter tells of: what comes of it may show at any time, so this sandbox serves no other run. */
 static void
 hear(struct jail *jail)
 {
-	bool socket = false;
-
-	/* A caller that was killed meanwhile has no call any more; what it was for is not known then. */
-	int error = seccomp_let_go_on(jail->listener, &socket);
-	if (jail->trace && (error || socket))
-		trace_notice_network(jail->trace);
-	if (jail->trace && (error || !socket))
-		trace_notice_ipc(jail->trace);
+	if (jail->trace)
+		(void)set_capabilities(0);
+	jail->trace = NULL;
+	(void)seccomp_let_go_on(jail->listener);
 }
 
 /* Waits until fd is readable; what the listener has to say is heard in passing. The launcher's death ends it. */
@@ -723,8 +719,8 @@ serve(struct jail *jail, int signals)
 	wait_for(jail, command, signals, &ended);
 	if (jail->order.has_copy_out)
 		copy_out(jail);
-	if (jail->trace && is_alone())
-		ended.alone = trace_clean(jail->trace, command) ? JAIL_CLEAN : JAIL_ALONE;
+	if (jail->plan->early && is_alone())
+		ended.alone = jail->trace && trace_clean(jail->trace, command) ? JAIL_CLEAN : JAIL_ALONE;
 	if (ended.alone == JAIL_CLEAN)
 		parcel_close(&jail->parcel);
 	report(jail, &ended);
@@ -743,8 +739,8 @@ live(struct jail *jail)
 	int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
 		fail(jail, JAIL_FAILED, "signalfd", errno);
-	if (jail->plan->reuse)
-		jail->trace = trace_open(jail->plan->netns == JAIL_NET_NEW, jail->listener >= 0);
+	if (jail->listener >= 0)
+		jail->trace = trace_open();
 	report(jail, &ready);
 	for (;;)
 		serve(jail, signals);

@@ -29,6 +29,7 @@ struct jail_plan {
 	uid_t init_uid, user_uid;	/* on the host: of pid 1, and of the command */
 	bool cgroup_namespace;	/* the kernel has them */
 	bool one_uid;		/* rootless: only one id can be had; pid 1 and the command share it */
+	bool early;		/* the end is reported before pid 1's own, where no other process is left */
 	bool reuse;		/* may serve another run if the one before has left no trace (trace.h) */
 };
 

@@ -160,7 +160,7 @@ open_slots(struct launcher *launcher)
 	for (size_t i = 0; i < len; i++) {
 		struct slot *slot = &launcher->slots[i];
 		slot->number = (unsigned)i;
-		slot->userns = slot->pidfd = slot->control = -1;
+		slot->userns = slot->pidfd = slot->control = slot->proc = -1;
 	}
 	return 0;
 }

@@ -31,6 +31,7 @@ struct slot {
 	struct cgroup_group *group;
 	/* Of one sandbox. */
 	int pidfd, control;
+	int proc;			/* a context to reconfigure its /proc by, where it may serve again; -1 */
 	pid_t pid;
 	struct store_session *session;
 	uint32_t network;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +88,7 @@ empty(struct launcher *launcher, struct slot *slot)
 
 	close_fd(&slot->control);
 	close_fd(&slot->pidfd);
+	close_fd(&slot->proc);
 	slot->session = NULL;
 	slot->state = SLOT_EMPTY;
 	slot->look = launcher->wait.now + ready_ns;
@@ -218,7 +220,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 		.sessions = launcher->store ? store_namespace(launcher->store) : -1,
 		.session = session ? session->path : NULL,
 		.disk_kb = slot->disk_kb,
-		.reuse = can_reuse(launcher, slot),
+		.early = launcher->config.reuse && by_group(launcher), .reuse = can_reuse(launcher, slot),
 		.init_uid = init_uid, .user_uid = user_uid,
 		.cgroup_namespace = launcher->facts.cgroup_namespace, .one_uid = one,
 	};
@@ -304,6 +306,23 @@ end_sandbox(struct launcher *launcher, struct slot *slot, int64_t now)
 	empty(launcher, slot);
 }
 
+/* An entry of /proc has the time when it was first looked up, and so tells what an earlier run asked for. To reconfigure a file
+ * system, if only to what it is already, drops every entry that nobody uses. Before the first run its /proc is still what it seems. */
+static void
+open_proc(struct launcher *launcher, struct slot *slot)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "%d/root/proc", (int)slot->pid);
+	slot->proc = (int)syscall(SYS_fspick, root_proc(launcher->root), path, FSPICK_CLOEXEC);
+}
+
+static bool
+forget_proc(const struct slot *slot)
+{
+	return slot->proc >= 0 && !syscall(SYS_fsconfig, slot->proc, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+}
+
 static void
 become_ready(struct slot *slot, int64_t now)
 {
@@ -320,7 +339,7 @@ step_reports(struct launcher *launcher, struct slot *slot, int64_t now)
 		bool clean = slot->report.alone == JAIL_CLEAN;
 		run_conclude(launcher, slot, now);
 		slot->report.type = 0;
-		if (clean && cgroup_again(slot->group)) {
+		if (clean && cgroup_again(slot->group) && forget_proc(slot)) {
 			become_ready(slot, now);
 			return;
 		}
@@ -332,6 +351,8 @@ step_reports(struct launcher *launcher, struct slot *slot, int64_t now)
 	if (slot->state != SLOT_BUILDING || slot->report.type != JAIL_READY)
 		return;
 	slot->report.type = 0;
+	if (can_reuse(launcher, slot))
+		open_proc(launcher, slot);
 	if (slot->has_run)
 		run_order(launcher, slot);
 	else
@@ -405,6 +426,7 @@ slots_end(struct launcher *launcher)
 		slot_close_fds(slot);
 		close_fd(&slot->control);
 		close_fd(&slot->pidfd);
+		close_fd(&slot->proc);
 		leave_session(launcher, slot->session);
 	}
 }

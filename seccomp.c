@@ -337,14 +337,13 @@ int seccomp_load_watched(const struct seccomp_program *program)
 	return listener == -EINVAL ? load(program, SECCOMP_FILTER_FLAG_NEW_LISTENER) : listener;
 }
 
-int seccomp_let_go_on(int listener, bool *socket)
+int seccomp_let_go_on(int listener)
 {
 	struct seccomp_notif notice = { .id = 0 };
 
 	/* Raw: musl's ioctl takes the number as an int. */
 	if (syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &notice))
 		return -errno;
-	*socket = notice.data.nr == SYS_socket || notice.data.nr == SYS_socketpair;
 	struct seccomp_notif_resp answer = {
 		.id = notice.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
 	};

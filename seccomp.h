@@ -6,7 +6,6 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,8 +32,8 @@ int seccomp_build(struct seccomp_program *program, enum seccomp_role role, uint3
 int seccomp_load(const struct seccomp_program *program);
 /* The same of SECCOMP_WATCHED: the listener, CLOEXEC, or -errno (-EBUSY: somebody listens to us already; nothing is loaded). */
 int seccomp_load_watched(const struct seccomp_program *program);
-/* Takes one notice off the listener and lets its call go on: whether it was for a socket, else it was for SysV ipc. -errno. */
-int seccomp_let_go_on(int listener, bool *socket);
+/* Takes one notice off the listener and lets its call go on. 0 or -errno. */
+int seccomp_let_go_on(int listener);
 /* What the program answers for a call: SECCOMP_RET_*. A plain interpreter, for tests and for `check`. */
 uint32_t seccomp_evaluate(const struct seccomp_program *program, const struct seccomp_data *data);
 /* The number of a system call by its name on an arch, or -ENOENT; and the name of a number, or NULL. Only

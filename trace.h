@@ -1,15 +1,16 @@
 /* trace.h - whether a run has left a trace in its sandbox: only one that provably has not may serve again
  *
  * Runs in pid 1. trace_open() notes how the sandbox is when it is new; trace_clean() says whether it is still like that. Each thing
- * that a command could leave for the next one is either gone with its last process, or shows here (docs/design.md has the
- * list, and why each is proof):
+ * that a command could leave for the next one is either gone with its last process, or shows here, or in what pid 1 is told by the
+ * watched filter (docs/design.md has the list, and why each is proof):
  *
  *	files		every directory that the user can write to keeps its ctime, which no program can set; and the
  *			file systems' used blocks and inodes are the same
  *	processes	pid 1 has no child; no pid was given out but the command's
- *	SysV ipc	ids are given out one after another: one made here before and one made here after follow each other
  *	POSIX queues	the directory of /dev/mqueue keeps its ctime
- *	network		the namespace's own counters of sockets, packets and flow labels read the same
+ *	terminals	the times of /dev/pts/ptmx
+ *	network, SysV ipc	the filter tells of the first call: such a sandbox serves once
+ *	/proc		the launcher drops what was looked up (when an entry was first looked up is its time)
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -19,17 +20,12 @@
 
 struct trace;
 
-/* Memory of its own is not taken: *trace is static in pid 1. `own_network`: the network namespace is the sandbox's alone. `watched`: trace_notice_* will
- * be called.
- * NULL where this kernel does not show what is needed: such a sandbox serves once. */
-struct trace *trace_open(bool own_network, bool watched);
+/* Memory of its own is not taken: *trace is static in pid 1. NULL where this kernel does not show what is needed: such a sandbox
+ * serves once. */
+struct trace *trace_open(void);
 /* Called when an order has come, before the command starts: false when the clock has not moved on since the last change of a
  * directory, so that a further change might not show. */
 bool trace_begin(struct trace *trace);
-/* A run here has asked for a socket of a network, or for something of SysV ipc. Where pid 1 is told of that (SECCOMP_WATCHED), what was
- * never asked for need not be looked for. */
-void trace_notice_network(struct trace *trace);
-void trace_notice_ipc(struct trace *trace);
 /* The command has ended, its pid was `command`. */
 bool trace_clean(struct trace *trace, pid_t command);
 
