@@ -6,9 +6,9 @@
  * of its pid 1 is readable. By then the kernel has ended every process of the sandbox, pid 1's report is in the socket, and the
  * cgroup's counters are final. The first cause that was seen is the verdict.
  *
- * A sandbox that a run has left without a trace (trace.c; pid 1 says so) need not be thrown away: after RUNNING it is SETTLING
- * while pid 1 looks, then READY, and the next run that wants such a one starts at the cost of an exec. There the result goes out
- * when pid 1 says that the command has ended and nobody else is left. One READY sandbox is built ahead of need. */
+ * A sandbox that a run has left without a trace (trace.c; pid 1 says so) need not be thrown away: after RUNNING it is READY, and
+ * the next run that wants such a one starts at the cost of an exec; one that has left a trace is ENDING. In both cases the result goes
+ * out when pid 1 says that the command has ended and nobody else is left. One READY sandbox is built ahead of need. */
 #include "launcher_private.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
  *
  * Between front (the server, or the command line) and launcher: enum message_type. The launcher believes nothing in
  * them. Between launcher and pid 1 of a sandbox: struct jail_order and struct jail_report. What a client's bytes make
- * (argv, environment, files) is in a parcel (parcel.h), a sealed memfd that passes the launcher unopened. */
+ * (argv, environment, files) is in a parcel (parcel.h), a pipe or a sealed memfd that passes the launcher unopened. */
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
