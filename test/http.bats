@@ -426,14 +426,15 @@ start_poor() {
 	post /sessions '{}'
 	local id
 	id=$(json .id)
-	raw vanish "$PORT" /run '{"command": ["sleep", "2"]}' 2 3>&- &
+	python3 "$root/test/programs/raw_http.py" vanish "$PORT" /run '{"command": ["sleep", "50"]}' 50 3>&- &
 	local vanishing=$!
-	try_for 5 running_is 1
+	try_for 20 running_is 1
 	raw vanish "$PORT" "/sessions/$id/run" '{"command": ["sh", "-c", "echo was here > /file"]}' 0.3
 	get /version
 	expect_json .runs.queued 0
-	wait "$vanishing"
-	try_for 5 running_is 0
+	kill "$vanishing"
+	wait "$vanishing" || :
+	try_for 20 running_is 0
 	get "/sessions/$id/files/file"
 	expect_status 404
 	stop_server
