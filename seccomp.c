@@ -152,7 +152,8 @@ static unsigned int emit_answer(struct assembler *as, enum seccomp_verdict which
 {
 	const struct seccomp_answer *answer = &seccomp_answers[which];
 	const struct seccomp_rule *rules = answer->rules;
-	bool notice = as->watched && (which == VERDICT_INET || which == VERDICT_NETLINK);
+	bool notice = as->watched &&
+		      (which == VERDICT_SOCKET || which == VERDICT_INET || which == VERDICT_NETLINK);
 	unsigned int count = 0, next;
 
 	while (count < SECCOMP_RULES_MAX && rules[count].test != RULE_NONE)

@@ -15,7 +15,7 @@ enum seccomp_role {
 	SECCOMP_COMMAND,	/* what runs in the sandbox: all is allowed but what the table refuses (docs/security.md) */
 	SECCOMP_INIT,		/* pid 1 of the sandbox, once the command runs: only what its loop needs; else killed */
 	SECCOMP_SERVER,		/* the server process: only what a poll loop needs; else killed */
-	SECCOMP_WATCHED,	/* as SECCOMP_COMMAND, but whoever holds the listener is told before a socket of a network is
+	SECCOMP_WATCHED,	/* as SECCOMP_COMMAND, but whoever holds the listener is told before a socket is
 				   made, or something of SysV ipc is looked up or made */
 };
 

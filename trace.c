@@ -38,11 +38,12 @@ same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* A directory's ctime says all; a device's other times move without it. */
+/* A directory's ctime says all, with its size, which goes with the number of entries: times of /dev/mqueue are whole seconds, so
+ * that a queue may be left in the second in which it was mounted. A device's other times move without its ctime. */
 static bool
 same(const struct stat *a, const struct stat *b)
 {
-	return same_time(&a->st_ctim, &b->st_ctim) && (S_ISDIR(a->st_mode) ||
+	return same_time(&a->st_ctim, &b->st_ctim) && a->st_size == b->st_size && (S_ISDIR(a->st_mode) ||
 	    (same_time(&a->st_mtim, &b->st_mtim) && same_time(&a->st_atim, &b->st_atim)));
 }
 

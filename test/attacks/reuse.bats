@@ -219,7 +219,14 @@ thrown_away() {
 			thrown_away "$kind-gone" "$n"
 		done
 	done
-	thrown_away mq-gone
+	unseen mq-gone
+}
+
+@test "a queue that is left in the second in which its sandbox was made is a trace" {
+	local i
+	for i in {1..8}; do
+		thrown_away mq-left
+	done
 }
 
 @test "a queue is found also when the ids have gone round to where they were" {
@@ -240,10 +247,11 @@ thrown_away() {
 	done
 }
 
-@test "sockets and names that end with the program leave nothing, in flight or not" {
+@test "sockets and names that end with the program leave nothing, in flight or not, and are traces" {
 	local what
 	for what in unix-name unix-cycle tcp-listen sockets; do
 		unseen "$what"
+		thrown_away "$what"
 	done
 }
 
