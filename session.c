@@ -667,6 +667,8 @@ compare_age(const void *a, const void *b)
 void
 sessions_found_all(struct sessions *sessions)
 {
+	if (!sessions->len)
+		return;			/* nor a table */
 	qsort(sessions->table, sessions->len, sizeof(*sessions->table), compare_age);
 	for (size_t i = 0; i < sessions->len; i++)
 		sessions->table[i]->number = i + 1;
