@@ -103,7 +103,10 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 
 @test "a message queue that was hidden by going round all ids is not there in the next run" {
 	local i
-	api '{"time": 60000, "wall_time": 100000}' -- /attacks/attack plant
+	# pid 1 is told of each of them, and of the first already; what is left after one is asked for in reuse.bats.
+	[[ -n ${LONG:-} ]] || skip 'four million calls: with LONG=1'
+	REQUEST_SECONDS=400
+	api '{"time": 300000, "wall_time": 390000}' -- /attacks/attack plant
 	expect_json .stdout $'round'
 	for i in 1 2 3; do
 		api -- /attacks/attack plant look
