@@ -142,3 +142,23 @@ help_options() {
 	cd "$root"
 	shellcheck packaging/build-deb packaging/make-rootfs test/image completions/opensandbox.bash
 }
+
+@test "every test that docs/security.md names is one" {
+	local sentence n=0
+	cd "$root"
+	while read -r sentence; do
+		n=$((n + 1))
+		grep -q -F -e "@test \"$sentence\"" -e "(\"$sentence\")" test/*.bats test/attacks/*.bats \
+			test/pending/attacks/*.bats test/unit/*.c 2>/dev/null ||
+			expect "$sentence" 'the sentence of a test'
+	done < <(tr '\n' ' ' <docs/security.md | grep -o '"[^"]*"' | tr -d '"')
+	((n > 50))
+}
+
+@test "every protection of the table of mutations is where the table says, and has its tests" {
+	cd "$root"
+	test/mutations -n >"$BATS_TEST_TMPDIR/said" || {
+		sed -n '/^failed:/,$p' "$BATS_TEST_TMPDIR/said" >&2
+		return 1
+	}
+}
