@@ -260,13 +260,11 @@ int cgroup_group_open(struct cgroup *cgroup, struct cgroup_group **result)
 		snprintf(group->name, sizeof(group->name), "%llu", cgroup->number++);
 		errno = 0;
 		error = group_open_files(group);
+		group_link(&cgroup->open, group);
 		if (error < 0) {
-			group_close_files(group);
-			group_rmdir(group);
-			free(group);
+			cgroup_group_close(group);
 			return error;
 		}
-		group_link(&cgroup->open, group);
 	}
 	*result = group;
 	return 0;

@@ -67,7 +67,7 @@ in_copy() {
 		/usr/bin/opensandbox run -- echo inside
 		grep ^ExecStart= /usr/lib/systemd/system/opensandbox.service
 		dpkg -P opensandbox
-		find / -xdev -name "*opensandbox*" -newer /run -path "/usr/*"' >out 2>err || { cat out err >&2; return 1; }
+		find /usr -xdev -name "*opensandbox*" -newer /run' >out 2>err || { cat out err >&2; return 1; }
 	grep -qx "opensandbox $version" out
 	grep -qx inside out
 	grep -q '^ExecStart=/usr/bin/opensandbox serve' out
