@@ -5,6 +5,9 @@
 load helper
 load command
 
+# Each row is three runs, some of them of a fork bomb's kind: much on a busy machine.
+export BATS_TEST_TIMEOUT=400
+
 setup_file() {
 	local files
 	build_programs work
