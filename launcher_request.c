@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "buf.h"
+#include "available.h"
 #include "log.h"
 
 enum {
@@ -213,19 +213,7 @@ answer_session(struct launcher *launcher, const struct message_session *what, in
 static bool
 memory_is_short(int proc)
 {
-	char text[512];
-
-	int fd = openat(proc, "meminfo", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *available = strstr(text, "MemAvailable:");
-	if (!available)
-		return false;
-	available += 13;
-	return text_number(&available) < MEMORY_LEAST_KB;
+	return available_memory_kb(proc) < MEMORY_LEAST_KB;
 }
 
 static int

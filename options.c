@@ -62,7 +62,7 @@ static const struct option_spec specs[] = {
 		"listen beyond loopback although anybody can then run commands" },
 	{ "allow-host", "NAME", KIND_LIST, FOR_SERVE, AT(allow_host), 0, 0,
 		"a further name that the Host field may have" },
-	{ "max-runs", "N", KIND_NUMBER, FOR_SERVE, AT(max_runs), 1, 1000, "runs at once (default: 64)" },
+	{ "max-runs", "N", KIND_NUMBER, FOR_SERVE, AT(max_runs), 1, 1000, "runs at once (default: 64, fewer on a small host)" },
 	{ "max-sessions", "N", KIND_NUMBER, FOR_SERVE, AT(max_sessions), 1, 20000,
 		"sessions at once (default: 1024)" },
 	{ "max-connections", "N", KIND_NUMBER, FOR_SERVE, AT(max_connections), 1, 100000,
@@ -281,7 +281,6 @@ options_parse(struct options *options, int argc, char **argv, FILE *errors)
 	memset(options, 0, sizeof(*options));
 	options->result_fd = -1;
 	options->port = 8080;
-	options->max_runs = 64;
 	options->max_sessions = 1024;
 	options->max_connections = 10240;
 	options->max_body_kb = 16384;

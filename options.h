@@ -35,7 +35,7 @@ struct options {
 	struct root_bind binds[ROOT_BINDS_MAX];	/* parsed */
 	bool no_userns, no_cgroup;
 	/* serve */
-	uint64_t port, max_runs, max_sessions, max_connections, max_body_kb, drain_s;
+	uint64_t port, max_runs /* 0: by memory */, max_sessions, max_connections, max_body_kb, drain_s;
 	struct limits ceilings;		/* 0: none */
 	struct option_list listen, allow_host;
 	const char *state_dir, *token_file, *node_id, *log, *listen_mode;

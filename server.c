@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "available.h"
 #include "check.h"
 #include "confine.h"
 #include "launcher.h"
@@ -383,9 +384,27 @@ close_others(const struct listeners *listeners, int launcher_end)
 	confine_descriptors(keep, listeners->len + 1);
 }
 
-int
-server_run(const struct options *options)
+/* As many runs at once as were asked for, or as there is memory for. */
+static uint64_t
+runs_max(const struct options *options)
 {
+	if (options->max_runs)
+		return options->max_runs;
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t available = available_memory_kb(proc);
+	unsigned runs = available_runs(available);
+	if (proc >= 0)
+		close(proc);
+	if (runs < AVAILABLE_RUNS)
+		log_say(LOG_TEXT, "runs at once: %u, as the host has %u MB of memory left (--max-runs says otherwise)", runs,
+		    (unsigned)(available / 1024));
+	return runs;
+}
+
+int
+server_run(const struct options *given)
+{
+	struct options own = *given, *options = &own;
 	struct listeners listeners;
 	struct message_tokens tokens;
 	struct root_fault fault = { NULL };
@@ -401,6 +420,7 @@ server_run(const struct options *options)
 		listeners_remove(&listeners);
 		return error;
 	}
+	options->max_runs = runs_max(options);
 	struct buf facts_text;
 	take_facts(&facts_text, options);
 	struct launcher_config config = {

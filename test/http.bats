@@ -522,6 +522,31 @@ start_poor() {
 	stop_server
 }
 
+@test "fewer runs go on at once where the host has little memory left, unless --max-runs says otherwise" {
+	start_server
+	request GET /version
+	expect_json .runs.max 64
+	stop_server
+	printf 'MemTotal: 500000 kB\nMemAvailable: 200000 kB\n' >"$BATS_TEST_TMPDIR/meminfo"
+	cat >"$BATS_TEST_TMPDIR/small" <<-SCRIPT
+		#!/bin/sh
+		mount --make-rprivate / && mount --bind "$BATS_TEST_TMPDIR/meminfo" /proc/meminfo && exec "$OPENSANDBOX" "\$@"
+	SCRIPT
+	chmod 755 "$BATS_TEST_TMPDIR/small"
+	unshare -m "$BATS_TEST_TMPDIR/small" --version || skip 'nothing can be mounted over /proc/meminfo here'
+	printf '#!/bin/sh\nexec unshare -m %s "$@"\n' "$BATS_TEST_TMPDIR/small" >"$BATS_TEST_TMPDIR/apart"
+	chmod 755 "$BATS_TEST_TMPDIR/apart"
+	OPENSANDBOX=$BATS_TEST_TMPDIR/apart start_server
+	request GET /version
+	expect_json .runs.max 12
+	grep -q 'runs at once: 12, as the host has 195 MB of memory left' "$SERVER_LOG"
+	stop_server
+	OPENSANDBOX=$BATS_TEST_TMPDIR/apart start_server --max-runs 30
+	request GET /version
+	expect_json .runs.max 30
+	stop_server
+}
+
 @test "uploads that do not move leave runs to others" {
 	need python3
 	start_server --max-runs 2

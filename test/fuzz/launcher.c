@@ -1,4 +1,4 @@
-/* needs: buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c launcher.c launcher_open.c launcher_run.c launcher_slot.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
+/* needs: available.c buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c launcher.c launcher_open.c launcher_run.c launcher_slot.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
 /* Any messages with descriptors of any kind, as a server that has been taken over sends them, to a launcher without a place for a
  * sandbox: whatever it would have started has been checked. (Where it has places: test/unit/launcher.c.) */
 #include "../../launcher_request.c"

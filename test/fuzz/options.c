@@ -26,7 +26,7 @@ static void check_values(const struct options *options)
 		must(limits_get(&options->limits, (enum limit_id)i) <= limit_fields[i].greatest);
 		must(limits_get(&options->ceilings, (enum limit_id)i) <= limit_fields[i].greatest);
 	}
-	must(options->port <= 65535 && options->max_runs >= 1 && options->max_runs <= 1000);
+	must(options->port <= 65535 && options->max_runs <= 1000);
 	must(options->max_connections >= 1 && options->max_sessions >= 1 && options->result_fd >= -1);
 	must(options->listen.len <= OPTIONS_LIST_MAX && options->env.len <= OPTIONS_LIST_MAX);
 	if (options->command == COMMAND_HELP)

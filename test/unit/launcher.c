@@ -1,4 +1,4 @@
-/* needs: buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c launcher_open.c launcher_run.c launcher_slot.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
+/* needs: available.c buf.c cgroup.c cgroup_files.c cgroup_v1.c cgroup_v2.c files.c init.c jail.c json.c launcher_open.c launcher_run.c launcher_slot.c limit.c log.c message.c parcel.c result.c root.c sample.c seccomp.c seccomp_table.c store.c time_text.c token.c trace.c uid.c wait.c */
 /* launcher.c's tests: what a server that has been taken over can make of it
  *
  * The test is the front. It sends what the front's code never would: random bytes, messages that are almost right, descriptors of

@@ -93,7 +93,7 @@ TEST("what is not given has its default")
 
 	CHECK_INT(parse(&options, "serve"), 0);
 	CHECK_INT(options.port, 8080);
-	CHECK_INT(options.max_runs, 64);
+	CHECK_INT(options.max_runs, 0);
 	CHECK_INT(options.max_sessions, 1024);
 	CHECK_INT(options.max_connections, 10240);
 	CHECK_INT(options.max_body_kb, 16384);
