@@ -136,3 +136,34 @@ two_uids() {
 	try_for 7 two_uids "$word"
 	wait "$first" $!
 }
+
+@test "a uid is given to nobody else while its session's files are being deleted" {
+	local word=attack-old-uid-$$ id old new i
+	id=$(new_session)
+	in_session "$id" '{"time": 60000, "wall_time": 60000}' -- sh -c 'cd /tmp; i=0; while [ $i -lt 30 ]; do mkdir d$i; (cd d$i; touch $(seq 400)); i=$((i + 1)); done'
+	in_session "$id" '{"wall_time": 20000}' -- sh -c 'sleep 30; :' "$word" >/dev/null &
+	local sleeper=$!
+	try_for 10 old_uid "$word"
+	request DELETE "/sessions/$id"
+	expect_status 204
+	wait "$sleeper" || :
+	for i in 1 2 3; do
+		id=$(new_session)
+		in_session "$id" '{"wall_time": 20000}' -- sh -c 'sleep 1; :' "$word-$i" >/dev/null &
+		sleeper=$!
+		new=
+		try_for 10 new_uid "$word-$i"
+		expect "$(grep -c -x -F "$old" <<<"$new")" 0 'sessions with the uid of the one before'
+		wait "$sleeper" || :
+	done
+}
+
+old_uid() {
+	old=$(uids_with_word "$1")
+	[[ -n $old ]]
+}
+
+new_uid() {
+	new=$(uids_with_word "$1")
+	[[ -n $new ]]
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# world.bats - what a process inherits, and what it shares with the rest of the machine
+
+load attacks
+
+setup_file() {
+	build_attacks attack world
+	start_file_server --bind "$ATTACKS:/attacks" --log none --max-time 600000
+	SESSION=$(new_session)
+	export SESSION
+}
+
+setup() {
+	host_state >"$BATS_TEST_TMPDIR/before"
+}
+
+teardown() {
+	host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
+	answers_in 5000
+	stop_left
+}
+
+@test "timers, slack, capabilities, securebits and priorities of the caller are not inherited" {
+	local expected
+	expected=$(printf '%s\n' 'capabilities 0, keepcaps 0' 'timerslack 50000, transparent huge pages off 0, io priority 0' \
+		'machine check 2, tid address own' 'rtprio 0' 'nice 0')
+	everywhere exited "$expected"$'\nrttime unlimited\nio priority realtime Operation not permitted' -- /attacks/world inherited
+	need python3
+	python3 - "$OPENSANDBOX" "$ATTACKS" >"$BATS_TEST_TMPDIR/inherited" <<-'PY'
+		import ctypes, os, signal, sys
+		libc = ctypes.CDLL(None)
+		libc.prctl(29, 1, 0, 0, 0)          # PR_SET_TIMERSLACK
+		libc.prctl(41, 1, 0, 0, 0)          # PR_SET_THP_DISABLE
+		libc.prctl(8, 1, 0, 0, 0)           # PR_SET_KEEPCAPS
+		libc.prctl(33, 1, 1, 0, 0)          # PR_MCE_KILL
+		libc.syscall(251, 1, 0, 3 << 13)    # ioprio_set: idle
+		signal.setitimer(signal.ITIMER_REAL, 1000)
+		os.execv(sys.argv[1], [sys.argv[1], "--run", "--bind", sys.argv[2] + ":/attacks", "--", "/attacks/world", "inherited"])
+	PY
+	head -n 1 "$BATS_TEST_TMPDIR/inherited" | grep -q -x 'capabilities 0, keepcaps 0'
+	[[ $(grep -c "timer . runs" "$BATS_TEST_TMPDIR/inherited") = 0 ]]
+}
+
+@test "a lock that the caller holds is not held on by the sandbox" {
+	need flock
+	local run
+	exec 9>"$BATS_TEST_TMPDIR/lock"
+	flock -n 9
+	"$OPENSANDBOX" --run -- sleep 3 </dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
+	run=$!
+	sleep 1
+	exec 9>&-
+	# The front is the caller's own child and may hold it: nothing of the sandbox does.
+	local inside
+	for inside in $(pgrep -x sleep); do
+		! find "/proc/$inside/fd" -lname "$BATS_TEST_TMPDIR/lock" 2>/dev/null | grep -q .
+	done
+	wait "$run"
+	flock -n "$BATS_TEST_TMPDIR/lock" true
+}
+
+@test "netlink tells of the loopback alone, and changes nothing" {
+	refused "$(printf '%s\n' 'links 1' 'take the loopback down Operation not permitted' \
+		'kernel events Address family not supported by protocol' \
+		'events of every namespace Operation not permitted')" -- /attacks/world netlink
+	refused '' -- sh -c 'tail -n +3 /proc/net/dev | grep -v "^ *lo:"; tail -n +2 /proc/net/unix; tail -n +2 /proc/net/tcp; tail -n +2 /proc/net/route; tail -n +2 /proc/net/arp; grep -v " lo$" /proc/net/if_inet6'
+}
+
+@test "by IPv6 no more is reached than by IPv4" {
+	refused "$(printf '%s refused\n' ::1 ::ffff:127.0.0.1 fe80::1 ff02::1 2001:db8::1 64:ff9b::7f00:1)" -- \
+		/attacks/world connect6 ::1 "$PORT" ::ffff:127.0.0.1 "$PORT" fe80::1 "$PORT" ff02::1 "$PORT" 2001:db8::1 80 64:ff9b::7f00:1 80
+}
+
+@test "a program with capabilities or set-user-ID in a bound directory gains nothing" {
+	local bound=$BATS_TEST_TMPDIR/bound
+	chmod 755 "$BATS_TEST_TMPDIR"
+	mkdir -m 755 "$bound"
+	cp "$ATTACKS/attack" "$bound/suid"
+	cp "$ATTACKS/attack" "$bound/capable"
+	chmod 6755 "$bound/suid"
+	command -v setcap >/dev/null && setcap all+ep "$bound/capable"
+	local program options
+	for program in suid capable; do
+		for options in '' --no-userns; do
+			# shellcheck disable=SC2086 # words on purpose
+			attempt $options --bind "$bound:/bound" -- "/bound/$program" gain
+			expect_match "$output" "^$(printf '%s EPERM\n' setuid setgid setgroups setreuid capset ambient
+				printf 'no_new_privs 1')"$'\n''uid ([0-9]*) ([0-9]*), groups 0$' "$program $options"
+			((BASH_REMATCH[1] >= 1000 && BASH_REMATCH[1] == BASH_REMATCH[2]))
+		done
+	done
+}
+
+@test "a mount that the host makes later below a bound directory is not seen inside" {
+	local bound=$BATS_TEST_TMPDIR/bound run
+	chmod 755 "$BATS_TEST_TMPDIR"
+	mkdir -p -m 755 "$bound/sub"
+	"$OPENSANDBOX" --run --bind "$bound:/bound" -- sh -c 'sleep 2; ls -A /bound/sub; grep -c /bound /proc/self/mountinfo' \
+		</dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
+	run=$!
+	sleep 1
+	mount -t tmpfs opensandbox-test "$bound/sub"
+	touch "$bound/sub/later"
+	wait "$run" || :
+	umount "$bound/sub"
+	expect "$(cat "$BATS_TEST_TMPDIR/output")" 1
+}
+
+@test "a tree that forks while it is torn down leaves nobody" {
+	local word=attack-hydra-$$ i
+	for i in 1 2 3; do
+		api '{"procs": 60, "time": 30000}' -- /attacks/world hydra "$word"
+		expect_json .status exited
+		try_for 5 none_with_word "$word"
+	done
+	attempt --procs 60 --wall-time 200 --bind "$ATTACKS:/attacks" -- /attacks/world hydra "$word"
+	expect_run wall_time_limit 124
+	try_for 5 none_with_word "$word"
+}
+
+@test "sixty-four threads that swap every name while runs start and files move make nothing outside" {
+	local id mark=attack-mark-$$ i swapper host
+	host=$(grep -v -E '^(root|user|nobody):' /etc/passwd | head -n 1)
+	[[ -n $host ]]
+	id=$(new_session)
+	in_session "$id" '{"time": 60000, "wall_time": 60000}' -- /attacks/world swap_names 12 >/dev/null &
+	swapper=$!
+	for i in {1..12}; do
+		request PUT "/sessions/$id/files/tmp/a/b/$mark" --data-binary marked
+		[[ $status_code =~ ^(20[14]|4..|507)$ ]]
+		request GET "/sessions/$id/files/tmp/a/passwd"
+		[[ $body != *"$host"* ]]
+		request GET "/sessions/$id/files/tmp/a/b/shadow"
+		[[ $status_code != 5?? && $body != *:\$* ]]
+		request DELETE "/sessions/$id/files/tmp/a/b/f"
+		post "/sessions/$id/run" "$(jq -nc --arg mark "$mark" '{command: ["sh", "-c", "echo x >" + $mark + "; pwd -P"], cwd: "/tmp/a/b",
+			files: {($mark): "marked", ("/var/tmp/d/" + $mark): "marked"}, copy_out: ["shadow", "/home/user/c/passwd"]}')"
+		[[ $status_code =~ ^(200|400|404|507)$ && $body != *"$host"* ]]
+		post "/sessions/$id/cwd" '{"cwd": "/home/user/c"}'
+		[[ $status_code =~ ^(200|400|507)$ ]]
+	done
+	answers_in 5000
+	kill "$swapper" 2>/dev/null || :
+	wait "$swapper" || :
+	request DELETE "/sessions/$id"
+	expect_status 204
+	expect "$(find / /tmp /dev/shm /run -xdev -name "$mark" -not -path '/proc/*' 2>/dev/null)" '' 'what was made outside'
+}
