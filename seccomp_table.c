@@ -137,8 +137,17 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 		},
 		.otherwise = VERDICT_ALLOW,
 	},
+	/* Pid 1 has a uid of its own, and the kernel says the same; but for an ordinary user's sandboxes, which have one uid. */
 	[VERDICT_PRLIMIT] = {
-		.rules = { IS(1, RLIMIT_CORE, CORE_LIMIT) },
+		.rules = { IS(0, 1, EPERM), IS(1, RLIMIT_CORE, CORE_LIMIT) },
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_PID] = {
+		.rules = { IS(0, 1, EPERM) },
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_WHO] = {
+		.rules = { IS(1, 1, EPERM) },
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_NO_EXEC] = {

@@ -40,6 +40,8 @@ enum seccomp_verdict {
 	VERDICT_SETRLIMIT,
 	VERDICT_CORE_LIMIT,
 	VERDICT_PRLIMIT,
+	VERDICT_PID,		/* the first argument, or the second, is a process: pid 1 is let alone */
+	VERDICT_WHO,
 	VERDICT_NO_EXEC,
 	SECCOMP_VERDICTS
 };

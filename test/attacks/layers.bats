@@ -7,7 +7,7 @@
 load attacks
 
 setup_file() {
-	build_attacks layer
+	build_attacks layer attack
 }
 
 # Of a mountinfo: each mount's point, options, and type.
@@ -247,6 +247,20 @@ expect_init() {
 		sh -c 'cat; echo changed >/proc/self/fd/0; chmod 666 /proc/self/fd/0' <"$file" >"$BATS_TEST_TMPDIR/said" 2>/dev/null || :
 	expect "$(<"$file")" mine 'as an ordinary user'
 	expect "$(stat -c %a "$file")" 644
+}
+
+@test "an ordinary user's command can change neither limits nor scheduling of pid 1, though they share a uid" {
+	[[ $(id -u) = 0 ]] || skip 'needs root to become somebody else'
+	chmod 755 "$BATS_TEST_TMPDIR"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_FILE_TMPDIR/.."
+	cp "$OPENSANDBOX" "$BATS_TEST_TMPDIR/opensandbox"
+	local exit_code=0 as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups "$BATS_TEST_TMPDIR/opensandbox" --run)
+	"${as_user[@]}" -- true || skip 'no user namespaces for ordinary users here'
+	# By then pid 1 has dropped its rights, for which the kernel would refuse a part. A limit of CPU time would end it before it tells the end.
+	"${as_user[@]}" --bind "$ATTACKS:/attacks" -- sh -c 'sleep 0.3; /attacks/attack init; exit 7' >"$BATS_TEST_TMPDIR/said" 2>&1 || exit_code=$?
+	expect "$(grep -E '^(prlimit|sched_set|setpriority|ioprio)' "$BATS_TEST_TMPDIR/said")" "$(printf '%s EPERM\n' prlimit 'prlimit nofile' \
+		sched_setparam sched_setattr sched_setscheduler sched_setaffinity setpriority ioprio_set)" "$(<"$BATS_TEST_TMPDIR/said")"
+	expect "$exit_code" 7
 }
 
 @test "what others have written to the pipe that is a command's output is not the command's to read" {

@@ -50,7 +50,7 @@ setup_file() {
 		expected+="/proc/1/$file ENOENT"$'\n'
 	done
 	expected+=$(printf '%s EPERM\n' 'ptrace attach' 'ptrace seize' kill stop prlimit 'prlimit nofile' \
-		sched_setscheduler sched_setaffinity setpriority pidfd_send_signal pidfd_getfd 'setns by pidfd')
+		sched_setparam sched_setattr sched_setscheduler sched_setaffinity setpriority ioprio_set pidfd_send_signal pidfd_getfd 'setns by pidfd')
 	refused "$expected"$'\nkill all ESRCH' -- /attacks/attack init
 	attempt --no-userns --bind "$ATTACKS:/attacks" -- /attacks/attack init
 	expect "$output" "$expected"$'\nkill all ESRCH' 'with --no-userns'

