@@ -202,6 +202,36 @@ write_own(const char *path, const char *text)
 	return error;
 }
 
+#define MAKE_USERNS "make a user namespace without root"
+
+/* The step, with what forbids it and what allows it, where a switch that kernels have for it says so. */
+static const char *
+userns_step(void)
+{
+	static const struct {
+		const char *path, *forbids, *step;
+	} switches[] = {
+		{ "/proc/sys/user/max_user_namespaces", "0\n",
+		  MAKE_USERNS " (user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000)" },
+		{ "/proc/sys/kernel/unprivileged_userns_clone", "0\n",
+		  MAKE_USERNS " (sysctl -w kernel.unprivileged_userns_clone=1 allows it)" },
+		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n",
+		  MAKE_USERNS " (opensandbox's AppArmor profile allows it, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)" },
+	};
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		char text[2];
+		int fd = open(switches[i].path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+		if (fd >= 0)
+			close(fd);
+		if (n == sizeof(text) && !memcmp(text, switches[i].forbids, sizeof(text)))
+			return switches[i].step;
+	}
+	return MAKE_USERNS " (opensandbox check says what forbids it)";
+}
+
 /* An ordinary user becomes root of a user namespace that has no id but the user's own, and of a mount namespace in it. From
  * there everything is made as by root, as far as one id goes (user_namespaces(7)). */
 static int
@@ -220,9 +250,11 @@ become_rootless(const char *state_dir, struct root_fault *fault)
 	}
 	snprintf(uid_map, sizeof(uid_map), "0 %u 1\n", (unsigned)geteuid());
 	snprintf(gid_map, sizeof(gid_map), "0 %u 1\n", (unsigned)getegid());
-	fault->step = "make a user namespace without root (opensandbox check says what forbids it)";
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
-		return -errno;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS)) {
+		error = -errno;
+		fault->step = userns_step();
+		return error;
+	}
 	fault->step = "map the user's id";
 	if ((error = write_own("/proc/self/setgroups", "deny")) ||
 	    (error = write_own("/proc/self/uid_map", uid_map)))

@@ -128,6 +128,19 @@ own_sleep() {
 	fi
 }
 
+@test "an ordinary user who may make no user namespace is told what forbids it and what allows it" {
+	need unshare
+	# The limit is set within a user namespace: the host's stays as it is.
+	local within=(unshare --user --map-user=1000 --map-group=1000 --keep-caps)
+	"${within[@]}" true 2>/dev/null || skip 'no user namespaces here, or an unshare before 2.36'
+	exit_code=0
+	# shellcheck disable=SC2016 # the inner shell expands it
+	"${within[@]}" sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh \
+		"$OPENSANDBOX" --run -- true >"$BATS_TEST_TMPDIR/output" 2>&1 </dev/null || exit_code=$?
+	expect "$exit_code" 125
+	expect "$(<"$BATS_TEST_TMPDIR/output")" 'opensandbox: make a user namespace without root (user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000): No space left on device'
+}
+
 # --- options ---
 
 @test "what is wrong on the command line is named in one line, with exit status 2" {
