@@ -53,7 +53,7 @@ teardown() {
 	# The front is the caller's own child and may hold it: nothing of the sandbox does.
 	local inside
 	for inside in $(pgrep -x sleep); do
-		! find "/proc/$inside/fd" -lname "$BATS_TEST_TMPDIR/lock" 2>/dev/null | grep -q .
+		expect "$(find "/proc/$inside/fd" -lname "$BATS_TEST_TMPDIR/lock" 2>/dev/null | wc -l)" 0 "locks that $inside holds"
 	done
 	wait "$run"
 	flock -n "$BATS_TEST_TMPDIR/lock" true
@@ -78,7 +78,8 @@ teardown() {
 	cp "$ATTACKS/attack" "$bound/suid"
 	cp "$ATTACKS/attack" "$bound/capable"
 	chmod 6755 "$bound/suid"
-	command -v setcap >/dev/null && setcap all+ep "$bound/capable"
+	need setcap
+	setcap all+ep "$bound/capable"
 	local program options
 	for program in suid capable; do
 		for options in '' --no-userns; do
