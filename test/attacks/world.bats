@@ -95,7 +95,8 @@ teardown() {
 @test "a mount that the host makes later below a bound directory is not seen inside" {
 	local bound=$BATS_TEST_TMPDIR/bound run
 	chmod 755 "$BATS_TEST_TMPDIR"
-	mkdir -p -m 755 "$bound/sub"
+	mkdir -p "$bound/sub"
+	chmod 755 "$bound" "$bound/sub"
 	"$OPENSANDBOX" --run --bind "$bound:/bound" -- sh -c 'sleep 2; ls -A /bound/sub; grep -c /bound /proc/self/mountinfo' \
 		</dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
 	run=$!

@@ -33,7 +33,10 @@ static int one(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	int n = format_text(ours, sizeof(ours), format, arguments);
+#pragma GCC diagnostic pop
 	va_end(arguments);
 	return n;
 }
