@@ -263,7 +263,7 @@ static void spoil(struct sent *sent)
 
 static int send_it(int front, const struct sent *sent)
 {
-	int fds[MESSAGE_FDS_MAX], made[MESSAGE_FDS_MAX];
+	int fds[MESSAGE_FDS_MAX] = { -1 }, made[MESSAGE_FDS_MAX];
 	size_t made_len = 0;
 
 	for (size_t i = 0; i < sent->fds_len; i++) {
