@@ -9,6 +9,10 @@ enum { WORDS_MAX = 600 };
 static char said[1024];
 
 /* Parses words that are separated by spaces, or the array where there is one; what it says goes to `said`. */
+/* What is bound lives as long as the process: a leak checker has to see that. */
+const char *kept[1024];
+static size_t kept_len;
+
 static int parse_words(struct options *options, int argc, const char *const *words)
 {
 	static char copies[WORDS_MAX][128];
@@ -22,6 +26,9 @@ static int parse_words(struct options *options, int argc, const char *const *wor
 	}
 	argv[argc] = NULL;
 	int result = options_parse(options, argc, argv, errors);
+	for (size_t i = 0; i < ROOT_BINDS_MAX; i++)
+		if (options->binds[i].source)
+			kept[kept_len++ % 1024] = options->binds[i].source;
 	fclose(errors);
 	return result;
 }

@@ -147,6 +147,7 @@ TEST("a small parcel is read out of a pipe, and nothing of it stays; a large one
 	struct parcel parcel;
 
 	memset(text, 'x', sizeof(text));
+	memset(&parcel, 0, sizeof(parcel));
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		for (size_t strings = 1; strings < 4 * PARCEL_SMALL_STRINGS; strings *= 3) {
 			struct buf buf;
