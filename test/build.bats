@@ -194,7 +194,7 @@ without_root() {
 
 @test "setup installs only what is missing" {
 	mkdir bin
-	for tool in sh dirname id mktemp rm cat tr sort; do
+	for tool in sh dirname id mktemp rm cat tr sort date; do
 		ln -s "$(command -v "$tool")" bin
 	done
 	printf '#!/bin/sh\necho "$*" >>"%s/asked"\n' "$PWD" | tee bin/apk >/dev/null
@@ -204,6 +204,98 @@ without_root() {
 	run env PATH="$PWD/bin" ./setup test
 	grep -q '^add .*jq' asked
 	run ! grep -qE '(make|bats)( |$)' asked
+}
+
+# A system that has all but the extras, with an apt-get that does what the script given says; setup ends with
+# the word of a test/run that runs nothing.
+without_extras() {
+	[[ $EUID = 0 ]] || skip 'needs root'
+	for file in /usr/bin/gcc /usr/bin/git /usr/bin/python3 /usr/include/stdio.h /usr/include/linux/seccomp.h; do
+		[[ -e $file ]] || skip "no $file here"
+	done
+	mkdir bin
+	for tool in sh dirname id mktemp rm cat tr sort date timeout sleep uname; do
+		ln -s "$(command -v "$tool")" bin
+	done
+	for tool in make musl-gcc bats curl jq pkill lsns; do
+		ln -s "$(type -P true)" "bin/$tool"
+	done
+	printf '#!/bin/sh\necho "$*" >>"%s/asked"\n%s\n' "$PWD" "$1" >bin/apt-get
+	printf '#!/bin/sh\necho "the tests run"\n' >test/run
+	chmod +x bin/apt-get test/run
+}
+
+@test "setup refreshes the package lists when only extras are missing, and asks for all of them at once" {
+	without_extras ''
+	run env PATH="$PWD/bin" ./setup test
+	expect "$status" 0
+	last_line 'the tests run'
+	sed -n 1p asked | grep -q 'update$'
+	sed -n 2p asked | grep -q 'download-only.* wrk'
+	sed -n 3p asked | grep -q 'no-download.* wrk'
+	expect "$(wc -l <asked)" 3
+}
+
+@test "setup installs the extras that there are when one of them is not there" {
+	without_extras 'case "$*" in *wrk*) exit 100 ;; esac'
+	run env PATH="$PWD/bin" ./setup test
+	expect "$status" 0
+	last_line 'the tests run'
+	grep -q 'no-download.* slowhttptest$' asked
+	[[ $output == *'going on without '*wrk* ]]
+}
+
+@test "setup goes on without extras whose download hangs, says which, and breaks off nothing but downloads" {
+	without_extras 'case "$*" in *download-only*) sleep 60 ;; *no-download*) echo broken off ;; esac'
+	local start=$SECONDS
+	EXTRA_SECONDS=2 run env PATH="$PWD/bin" ./setup test
+	expect "$status" 0
+	last_line 'the tests run'
+	((SECONDS - start < 40))
+	[[ $output == *'going on without '*wrk*'is over (EXTRA_SECONDS=2)'* && $output != *'broken off'* ]]
+}
+
+@test "setup goes on without a virtual machine whose kernel is not downloaded in time" {
+	need cpio xz
+	cp "$root/test/vm" test
+	without_extras 'case "$*" in *"download linux-image"*) sleep 60 ;; esac'
+	for tool in grep sed head tail cut ldd mkdir cpio find gzip; do
+		ln -s "$(command -v "$tool")" bin
+	done
+	[[ -x /bin/busybox || -x /usr/bin/busybox ]] || skip 'no busybox here'
+	ln -s "$(type -P true)" bin/qemu-system-x86_64
+	printf '#!/bin/sh\necho "  Depends: linux-image-1"\n' >bin/apt-cache
+	chmod +x bin/apt-cache
+	local start=$SECONDS
+	EXTRA_SECONDS=8 run env PATH="$PWD/bin" ./setup test
+	expect "$status" 0
+	last_line 'the tests run'
+	((SECONDS - start < 50))
+	grep -q 'download linux-image-1' asked
+	[[ $output == *'going on without a virtual machine'* ]]
+	expect "$(find build/vm -name 'new.*' 2>/dev/null)" '' 'what is left'
+}
+
+@test "CI without root says what it lacks: no sudo, or one that asks for a password" {
+	need setpriv
+	mkdir -p bin .ci
+	cp "$root/.ci/run" .ci
+	for tool in sh dirname id; do
+		ln -s "$(command -v "$tool")" bin
+	done
+	run without_root env PATH="$PWD/bin" .ci/run
+	expect "$status" 1
+	[[ $output == *'not root, and there is no sudo'* ]]
+	# sudo itself: -n is what keeps it from asking.
+	printf '#!/bin/sh\n[ "$1" = -n ] || sleep 100\necho "sudo: a password is required" >&2\nexit 1\n' >bin/sudo
+	chmod +x bin/sudo
+	run without_root env PATH="$PWD/bin" .ci/run
+	expect "$status" 1
+	[[ $output == *'a password is required'*'not root, and sudo does not let this user'* ]]
+	printf '#!/bin/sh\n[ "$1" = -n ] && shift && echo "as root: $*"\n' >bin/sudo
+	run without_root env PATH="$PWD/bin" .ci/run
+	expect "$status" 0
+	last_line 'as root: ./setup test'
 }
 
 @test "setup refuses what it does not know, with its usage" {
