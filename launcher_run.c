@@ -163,8 +163,9 @@ run_take_report(struct slot *slot)
 	struct jail_report report;
 	int fds[MESSAGE_FDS_MAX];
 	size_t fds_len;
+	ssize_t n;
 
-	while (message_receive(slot->control, &report, sizeof(report), fds, &fds_len) ==
+	while ((n = message_receive(slot->control, &report, sizeof(report), fds, &fds_len)) ==
 	    (ssize_t)sizeof(report)) {
 		while (fds_len)
 			close(fds[--fds_len]);
@@ -176,6 +177,9 @@ run_take_report(struct slot *slot)
 		if (report.type == JAIL_ENDED && report.alone)
 			return;
 	}
+	/* pid 1 is ending, which takes a while: its pidfd tells when it has. The end of a socket is readable all the time. */
+	if (n == 0)
+		close_fd(&slot->control);
 }
 
 static void

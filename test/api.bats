@@ -794,3 +794,24 @@ print(json.dumps({"command": ["cat"], "stdin": "".join(r.choice("abcdefg\n\"\\\u
 	server_ended 15
 	expect "$server_status" 0
 }
+
+# CPU time of a process in ms.
+cpu_ms() {
+	awk -v hz="$(getconf CLK_TCK)" '{ sub(/^.*\) /, ""); print int(($12 + $13) * 1000 / hz) }' "/proc/$1/stat"
+}
+
+@test "the launcher uses no CPU time while a sandbox that is full of files is taken down" {
+	local before after i
+	start_server --log none --no-reuse
+	before=$(cpu_ms "$SERVER_PID")
+	for ((i = 0; i < 20; i++)); do
+		post /run '{"command": ["sh", "-c", "head -c 250000000 /dev/zero >/tmp/file"], "mem": 1048576, "fsize": 262144, "time": 60000, "wall_time": 180000}'
+		expect_json .exit_code 0
+	done
+	after=$(cpu_ms "$SERVER_PID")
+	# Here 20 ms; 140 to 280 where the launcher looked again and again at a socket that had ended.
+	if ((after - before > 100)); then
+		echo "the launcher used $((after - before)) ms" >&2
+		return 1
+	fi
+}
