@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,7 @@ struct cgroup {
 	size_t hierarchies_len;
 	struct cgroup_moved moved;
 	struct cgroup_group *open, *busy;
+	struct cgroup_group *probed;	/* what it was tried by: the first that is asked for */
 	bool swap_files;	/* v1: memory.memsw.* */
 	int oom_event;		/* v1: eventfd of our group: limits above the runs' own */
 	uint64_t ooms;
@@ -243,10 +245,16 @@ static int group_open_files(struct cgroup_group *group)
 
 int cgroup_group_open(struct cgroup *cgroup, struct cgroup_group **result)
 {
-	struct cgroup_group *group = calloc(1, sizeof(*group));
+	struct cgroup_group *group = cgroup->probed;
 	int error;
 
+	cgroup->probed = NULL;
+	*result = group;
+	if (group && cgroup_reusable(group))
+		return 0;
+	cgroup_group_close(group);
 	*result = NULL;
+	group = calloc(1, sizeof(*group));
 	if (!group)
 		return -ENOMEM;
 	for (size_t i = 0; i < FILES; i++)
@@ -628,16 +636,20 @@ static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 		cgroup_write_at(memory, "memory.memsw.limit_in_bytes", text);
 }
 
-/* A process goes through a group, so that there is something to count. */
-static int probe_enter(const struct cgroup_group *group)
+static int enter_and_leave(void *group)
 {
+	_exit(-cgroup_enter(group) & 127);
+}
+
+/* A process goes through a group, so that there is something to count. It does it in our memory: a copy takes longer. */
+static int probe_enter(struct cgroup_group *group)
+{
+	char stack[4096] __attribute__((aligned(16)));
 	int status;
-	pid_t pid = fork();
+	pid_t pid = clone(enter_and_leave, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, group);
 
 	if (pid < 0)
 		return -errno;
-	if (pid == 0)
-		_exit(-cgroup_enter(group) & 127);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -707,7 +719,7 @@ static void probe_facts(struct cgroup_facts *facts, struct cgroup_group *group)
 		    "the limit of memory cannot be set");
 }
 
-/* Makes a group, limits it, sends a process through, reads back, removes it. */
+/* Makes a group, limits it, sends a process through, reads back. */
 static int probe(struct cgroup *cgroup, struct cgroup_facts *facts)
 {
 	static const struct cgroup_limits limits = { .mem_kb = PROBE_MEM_KB, .procs = PROBE_PROCS };
@@ -721,7 +733,7 @@ static int probe(struct cgroup *cgroup, struct cgroup_facts *facts)
 		result = probe_enter(group);
 	if (result == 0)
 		probe_facts(facts, group);
-	cgroup_group_close(group);
+	cgroup->probed = group;
 	return result;
 }
 
@@ -762,6 +774,8 @@ static int take(
 	if (result < 0 && !facts->memory_why[0])
 		snprintf(facts->memory_why, sizeof(facts->memory_why), "a group cannot be used: %s",
 		    strerror(-result));
+	cgroup_group_close(cgroup->probed);
+	cgroup->probed = NULL;
 	remove_bases(cgroup, cgroup_clock() + (int64_t)CLOSE_MS * 1000000);
 	facts->kind = CGROUP_NONE;
 	facts->memory = facts->swap = facts->pids = facts->cpu = facts->peak = facts->oom_count =
@@ -773,29 +787,37 @@ static int find(
     struct cgroup *cgroup, const struct cgroup_config *config, struct cgroup_facts *facts)
 {
 	char why[CGROUP_CONTROLLERS][CGROUP_WHY_MAX] = { "" }, v2_why[CGROUP_WHY_MAX] = "";
+	struct cgroup_texts texts;
 	struct cgroup_place place;
-	bool unified = cgroup_place_find(&place, NULL) == 0;
-	int result;
+	bool unified = false;
+	int result = 0;
 
-	if (unified && cgroup_v2_find(&cgroup->hierarchies[0], &cgroup->moved, v2_why) == 0) {
+	if (cgroup_texts_read(&texts) < 0)
+		goto none;
+	unified = cgroup_place_find(&texts, &place, NULL) == 0;
+	if (unified && cgroup_v2_find(&texts, &cgroup->hierarchies[0], &cgroup->moved, v2_why) == 0) {
 		cgroup->kind = CGROUP_V2;
 		cgroup->hierarchies_len = 1;
 		result = take(cgroup, config, facts);
 		if (result < 0 || cgroup->kind != CGROUP_NONE)
-			return result;
+			goto out;
 	}
-	cgroup->hierarchies_len = cgroup_v1_find(cgroup->hierarchies, why);
+	cgroup->hierarchies_len = cgroup_v1_find(&texts, cgroup->hierarchies, why);
 	snprintf(facts->pids_why, sizeof(facts->pids_why), "%s", why[CGROUP_PIDS]);
 	snprintf(facts->cpu_why, sizeof(facts->cpu_why), "%s", why[CGROUP_CPUACCT]);
 	snprintf(facts->memory_why, sizeof(facts->memory_why), "%s", why[CGROUP_MEMORY]);
 	if (cgroup->hierarchies_len) {
 		cgroup->kind = CGROUP_V1;
 		facts->hybrid = unified;
-		return take(cgroup, config, facts);
+		result = take(cgroup, config, facts);
+		goto out;
 	}
+none:
 	snprintf(facts->memory_why, sizeof(facts->memory_why), "%s", unified ? v2_why :
 	    "no cgroup file system is mounted: mount -t cgroup2 none /sys/fs/cgroup");
-	return 0;
+out:
+	cgroup_texts_free(&texts);
+	return result;
 }
 
 int cgroup_open(

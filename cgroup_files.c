@@ -170,16 +170,27 @@ bool cgroup_listed(const char *list, const char *separators, const char *word)
 	return false;
 }
 
-/* Our group's path in a hierarchy, as /proc/self/cgroup has it: "ID:CONTROLLERS:PATH". */
-static int own_path(const char *controller, char *path, size_t size)
+int cgroup_texts_read(struct cgroup_texts *texts)
 {
-	struct buf text;
-	char *save = NULL;
-	int result = cgroup_read_all(AT_FDCWD, "/proc/self/cgroup", &text);
-	char *line = result < 0 ? NULL : strtok_r(text.data, "\n", &save);
+	int result = cgroup_read_all(AT_FDCWD, "/proc/self/cgroup", &texts->groups);
+	int second = cgroup_read_all(AT_FDCWD, "/proc/self/mountinfo", &texts->mounts);
 
-	if (result == 0)
-		result = -ENOENT;
+	return result < 0 ? result : second;
+}
+
+void cgroup_texts_free(struct cgroup_texts *texts)
+{
+	buf_free(&texts->groups);
+	buf_free(&texts->mounts);
+}
+
+/* Our group's path in a hierarchy, as /proc/self/cgroup has it: "ID:CONTROLLERS:PATH". */
+static int own_path(const struct buf *groups, const char *controller, char *path, size_t size)
+{
+	char *text = strdup(groups->data), *save = NULL;
+	char *line = text ? strtok_r(text, "\n", &save) : NULL;
+	int result = text ? -ENOENT : -ENOMEM;
+
 	for (; line; line = strtok_r(NULL, "\n", &save)) {
 		char *controllers = strchr(line, ':');
 		char *end = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -197,7 +208,7 @@ static int own_path(const char *controller, char *path, size_t size)
 		}
 		break;
 	}
-	buf_free(&text);
+	free(text);
 	return result;
 }
 
@@ -270,16 +281,16 @@ static int place_parse(
 	return path ? 1 : 2;
 }
 
-int cgroup_place_find(struct cgroup_place *place, const char *controller)
+int cgroup_place_find(
+    const struct cgroup_texts *texts, struct cgroup_place *place, const char *controller)
 {
 	char own[PATH_MAX], *save = NULL;
-	struct buf text;
-	int found = 0, result = own_path(controller, own, sizeof(own));
+	int found = 0, result = own_path(&texts->groups, controller, own, sizeof(own));
 
 	if (result < 0)
 		return result;
-	result = cgroup_read_all(AT_FDCWD, "/proc/self/mountinfo", &text);
-	char *line = result < 0 ? NULL : strtok_r(text.data, "\n", &save);
+	char *text = strdup(texts->mounts.data);
+	char *line = text ? strtok_r(text, "\n", &save) : NULL;
 	for (; found != 1 && line; line = strtok_r(NULL, "\n", &save)) {
 		struct cgroup_place other;
 		int n = place_parse(&other, line, controller, own);
@@ -289,8 +300,8 @@ int cgroup_place_find(struct cgroup_place *place, const char *controller)
 			found = n;
 		}
 	}
-	buf_free(&text);
-	return result < 0 ? result : found ? 0 : -ENOENT;
+	free(text);
+	return found ? 0 : text ? -ENOENT : -ENOMEM;
 }
 
 int cgroup_remount(const char *point)

@@ -42,6 +42,11 @@ struct cgroup_place {
 	bool visible_root;	/* our group is "/": the real root, or a namespace's */
 };
 
+/* /proc/self/cgroup and /proc/self/mountinfo, read once: the kernel takes its time over the latter. */
+struct cgroup_texts {
+	struct buf groups, mounts;
+};
+
 /* What finding the v2 hierarchy changed: to be undone at the end. */
 struct cgroup_moved {
 	int leaf;		/* -1: nothing was moved */
@@ -71,8 +76,12 @@ int cgroup_number(int fd, uint64_t *number);
 uint64_t cgroup_field(const char *text, const char *word);
 /* Whether a list, parted by any of the separators, holds the word. */
 bool cgroup_listed(const char *list, const char *separators, const char *word);
+/* Reads what places are found by: 0 or -errno. To be freed in any case. */
+int cgroup_texts_read(struct cgroup_texts *texts);
+void cgroup_texts_free(struct cgroup_texts *texts);
 /* Finds where v2 (controller NULL), or a v1 controller, is mounted. 0 or -ENOENT. */
-int cgroup_place_find(struct cgroup_place *place, const char *controller);
+int cgroup_place_find(
+    const struct cgroup_texts *texts, struct cgroup_place *place, const char *controller);
 /* Makes a read-only mount writable for this mount namespace. The caller has one of its own. */
 int cgroup_remount(const char *point);
 /* Calls for each process in a group; stops at a result other than 0 and returns it. No end but
@@ -97,14 +106,15 @@ void cgroup_close_fd(int *fd);
 
 /* cgroup_v2.c: opens the home of hierarchy and makes our group in it, with as many controllers
  * as can be had; -errno and why where it is not even memory. */
-int cgroup_v2_find(
-    struct cgroup_hierarchy *hierarchy, struct cgroup_moved *moved, char why[CGROUP_WHY_MAX]);
+int cgroup_v2_find(const struct cgroup_texts *texts, struct cgroup_hierarchy *hierarchy,
+    struct cgroup_moved *moved, char why[CGROUP_WHY_MAX]);
 /* Puts processes and controllers back as they were, if no other launcher needs them so. */
 void cgroup_v2_undo(int home, struct cgroup_moved *moved);
 
 /* cgroup_v1.c: the same for every controller that can be used; why is by controller. Returns how
  * many hierarchies. */
-size_t cgroup_v1_find(struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS],
+size_t cgroup_v1_find(const struct cgroup_texts *texts,
+    struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS],
     char why[CGROUP_CONTROLLERS][CGROUP_WHY_MAX]);
 
 #endif

@@ -45,7 +45,7 @@ static int open_home(struct cgroup_hierarchy *hierarchy, const struct cgroup_pla
 	return result;
 }
 
-static int find_one(struct cgroup_hierarchy *hierarchy, enum cgroup_controller controller,
+static int find_one(const struct cgroup_texts *texts, struct cgroup_hierarchy *hierarchy, enum cgroup_controller controller,
     char why[CGROUP_WHY_MAX])
 {
 	const char *name = cgroup_controller_names[controller];
@@ -53,7 +53,7 @@ static int find_one(struct cgroup_hierarchy *hierarchy, enum cgroup_controller c
 	bool memory = controller == CGROUP_MEMORY;
 	int result;
 
-	if (cgroup_place_find(&place, name) < 0) {
+	if (cgroup_place_find(texts, &place, name) < 0) {
 		snprintf(why, CGROUP_WHY_MAX, "%s", missing[controller]);
 		return -ENOENT;
 	}
@@ -74,7 +74,8 @@ static int find_one(struct cgroup_hierarchy *hierarchy, enum cgroup_controller c
 	return 0;
 }
 
-size_t cgroup_v1_find(struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS],
+size_t cgroup_v1_find(const struct cgroup_texts *texts,
+    struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS],
     char why[CGROUP_CONTROLLERS][CGROUP_WHY_MAX])
 {
 	unsigned found = 0;
@@ -83,7 +84,7 @@ size_t cgroup_v1_find(struct cgroup_hierarchy hierarchies[CGROUP_CONTROLLERS],
 	for (unsigned i = 0; i < CGROUP_CONTROLLERS; i++) {
 		hierarchies[n] = (struct cgroup_hierarchy){ .home = -1, .base = -1 };
 		if (found & 1u << i ||
-		    find_one(&hierarchies[n], (enum cgroup_controller)i, why[i]) < 0)
+		    find_one(texts, &hierarchies[n], (enum cgroup_controller)i, why[i]) < 0)
 			continue;
 		found |= hierarchies[n++].controllers;
 	}

@@ -264,12 +264,12 @@ static const char *advice(int error)
 	}
 }
 
-int cgroup_v2_find(
-    struct cgroup_hierarchy *hierarchy, struct cgroup_moved *moved, char why[CGROUP_WHY_MAX])
+int cgroup_v2_find(const struct cgroup_texts *texts, struct cgroup_hierarchy *hierarchy,
+    struct cgroup_moved *moved, char why[CGROUP_WHY_MAX])
 {
 	struct cgroup_place place;
 	char path[2 * PATH_MAX];
-	int first = 0, result = cgroup_place_find(&place, NULL);
+	int first = 0, result = cgroup_place_find(texts, &place, NULL);
 	bool remounted = false, climb = true;
 
 	*hierarchy = (struct cgroup_hierarchy){ .home = -1, .base = -1 };

@@ -419,6 +419,8 @@ cli_run(const struct options *options)
 	int ends[2];
 
 	limits_resolve(&cli.limits, NULL);
+	config.only_disk_kb = cli.limits.disk_kb;
+	config.only_network = config.network_host ? NETWORK_HOST : NETWORK_NONE;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		cli.give[fd] = can_be_given(fd, fd == STDIN_FILENO);
 	cli.result_fd = open_result(options);

@@ -21,6 +21,9 @@ struct launcher_config {
 	bool network_host;		/* may be granted */
 	bool no_cgroup, no_userns;
 	bool reuse;			/* sandboxes are built ahead, and used again where no trace is left */
+	/* Of the only run that will come (disk_kb; 0: more may): its sandbox is built before it is asked for. */
+	uint64_t only_disk_kb;
+	uint32_t only_network;
 	const char *state_dir;		/* of sessions; NULL: none */
 	unsigned sessions_max;
 	bool keep_sessions;		/* over an end in good order */

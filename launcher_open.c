@@ -63,34 +63,41 @@ find_facts(struct launcher *launcher)
 	}
 }
 
+/* The one that is made to try is the first slot's. */
 static void
 try_userns(struct launcher *launcher)
 {
 	struct launcher_facts *facts = &launcher->facts;
-	int fd;
 
 	if (launcher->config.no_userns) {
 		snprintf(facts->userns_why, sizeof(facts->userns_why), "turned off by --no-userns");
 		return;
 	}
-	fd = jail_userns(root_proc(launcher->root), launcher->uids.init, launcher->uids.user,
+	int fd = jail_userns(root_proc(launcher->root), launcher->uids.init, launcher->uids.user,
 	    launcher->uids.one);
 	facts->userns = fd >= 0;
 	if (fd >= 0)
-		close(fd);
+		launcher->slots[0].userns = fd;
 	else
 		snprintf(facts->userns_why, sizeof(facts->userns_why),
 		    "%s: see user.max_user_namespaces, kernel.unprivileged_userns_clone, "
 		    "kernel.apparmor_restrict_unprivileged_userns", strerror(-fd));
 }
 
+static int
+leave(void *argument)
+{
+	(void)argument;
+	_exit(0);
+}
+
 static void
 try_cgroup_namespace(struct launcher *launcher)
 {
-	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWCGROUP | SIGCHLD, 0, 0, 0, 0);
+	char stack[1024] __attribute__((aligned(16)));
 
-	if (pid == 0)
-		_exit(0);
+	/* In our memory, as nothing of it is changed: a copy takes three times as long. */
+	pid_t pid = clone(leave, stack + sizeof(stack), CLONE_NEWCGROUP | CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
 	launcher->facts.cgroup_namespace = pid > 0;
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -299,6 +306,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	fault->step = "open the signals";
 	if ((error = open_signals(launcher)))
 		goto err;
+	launcher->no_spare = !config->reuse && !config->only_disk_kb;
 	find_facts(launcher);
 	try_userns(launcher);
 	try_cgroup_namespace(launcher);

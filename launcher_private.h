@@ -75,7 +75,7 @@ struct launcher {
 	struct slot *slots;
 	size_t slots_len;
 	size_t ready;			/* SLOT_READY, counted each round */
-	bool spare_failed;		/* none could be built ahead: not tried again before the next run */
+	bool no_spare;			/* none is built ahead: not wanted, or failed and not tried again before the next run */
 	struct wait wait;
 	struct outbox_entry *outbox;
 	size_t outbox_first, outbox_len;
@@ -111,7 +111,7 @@ bool launcher_take_requests(struct launcher *launcher);
 /* launcher_slot.c: a sandbox, from its place to its end */
 struct slot *slot_find(struct launcher *launcher, const struct message_run *run);
 struct slot *slot_find_empty(struct launcher *launcher);
-/* A sandbox that waits for a run of this kind. */
+/* A sandbox that waits for a run of this kind, or is being built for whoever comes. */
 struct slot *slot_find_ready(struct launcher *launcher, const struct message_run *run);
 void slot_build(struct launcher *launcher, struct slot *slot);
 /* The verdict counts where none was settled before. */

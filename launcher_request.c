@@ -126,7 +126,7 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 	if (error)
 		return error;
 	struct slot *slot = run.session[0] ? NULL : slot_find_ready(launcher, &run);
-	bool is_ready = slot != NULL;
+	bool is_coming = slot != NULL;
 	if (!slot)
 		slot = slot_find_empty(launcher);
 	if (!slot) {
@@ -138,7 +138,7 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 		launcher_answer(launcher, &busy, sizeof(busy), -1);
 		return 0;
 	}
-	launcher->spare_failed = false;
+	launcher->no_spare = !launcher->config.reuse;
 	if (run.session[0]) {
 		session = launcher->store && store_id_valid(run.session) ?
 		    store_find(launcher->store, run.session) : NULL;
@@ -154,8 +154,9 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 	memcpy(slot->fds, fds, sizeof(int) * *fds_len);
 	slot->fds_len = *fds_len;
 	*fds_len = 0;			/* the slot's now */
-	if (is_ready) {
-		run_order(launcher, slot);
+	if (is_coming) {
+		if (slot->state == SLOT_READY)
+			run_order(launcher, slot);
 		return 0;
 	}
 	slot->session = NULL;

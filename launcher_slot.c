@@ -41,16 +41,22 @@ slot_find_empty(struct launcher *launcher)
 	return NULL;
 }
 
-/* A sandbox that waits for a run of this kind. */
+/* A sandbox that waits for a run of this kind, or is being built for whoever comes. */
 struct slot *
 slot_find_ready(struct launcher *launcher, const struct message_run *run)
 {
+	struct slot *coming = NULL;
+
 	for (size_t i = 0; i < launcher->slots_len; i++) {
 		struct slot *slot = &launcher->slots[i];
-		if (slot->state == SLOT_READY && slot->network == run->network)
+		if (slot->has_run || slot->network != run->network)
+			continue;
+		if (slot->state == SLOT_READY)
 			return slot;
+		if (slot->state == SLOT_BUILDING)
+			coming = slot;
 	}
-	return NULL;
+	return coming;
 }
 
 void
@@ -103,7 +109,7 @@ void
 slot_fail(struct launcher *launcher, struct slot *slot, const char *step, int error)
 {
 	if (!slot->has_run) {
-		launcher->spare_failed = true;
+		launcher->no_spare = true;
 		empty(launcher, slot);
 		return;
 	}
@@ -194,6 +200,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 	struct store_session *session = slot->session;
 	const struct uid_block *uids = &launcher->uids;
 	bool one = uids->one;
+	bool only = launcher->config.only_disk_kb;
 	uid_t init_uid = one ? uids->init : uids->init + slot->number;
 	uid_t user_uid = one ? uids->user : session ? store_uid(launcher->store, session) :
 	    uids->user + slot->number;
@@ -220,7 +227,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 		.sessions = launcher->store ? store_namespace(launcher->store) : -1,
 		.session = session ? session->path : NULL,
 		.disk_kb = slot->disk_kb,
-		.early = launcher->config.reuse && by_group(launcher), .reuse = can_reuse(launcher, slot),
+		.early = (launcher->config.reuse || only) && by_group(launcher), .reuse = can_reuse(launcher, slot),
 		.init_uid = init_uid, .user_uid = user_uid,
 		.cgroup_namespace = launcher->facts.cgroup_namespace, .one_uid = one,
 	};
@@ -279,14 +286,15 @@ slots_tend(struct launcher *launcher)
 	}
 	give_back(launcher);
 	struct slot *slot = slot_find_empty(launcher);
-	if (!launcher->config.reuse || launcher->ready + coming >= READY_KEPT || launcher->spare_failed || !slot)
+	if (launcher->no_spare || launcher->ready + coming >= READY_KEPT || !slot)
 		return;
 	memset(&slot->report, 0, sizeof(slot->report));
 	slot->has_run = slot->decided = false;
 	slot->session = NULL;
 	slot->started = slot->oom_until = 0;
-	slot->network = NETWORK_NONE;
-	slot->disk_kb = limit_fields[LIMIT_DISK].standard;
+	const struct launcher_config *config = &launcher->config;
+	slot->network = config->only_network;
+	slot->disk_kb = config->only_disk_kb ? config->only_disk_kb : limit_fields[LIMIT_DISK].standard;
 	slot_build(launcher, slot);
 }
 
@@ -302,7 +310,7 @@ end_sandbox(struct launcher *launcher, struct slot *slot, int64_t now)
 	if (slot->has_run)
 		run_conclude(launcher, slot, now);
 	else if (!slot->used)
-		launcher->spare_failed = true;
+		launcher->no_spare = true;
 	empty(launcher, slot);
 }
 

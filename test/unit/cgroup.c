@@ -33,7 +33,21 @@ static struct host host_open(uint64_t mem_max_kb)
 	struct host host;
 
 	CHECK_INT(cgroup_open(&host.cgroup, &config, &host.facts), 0);
+	/* The group that it was tried by is the first one's: here every group is a new one. */
+	cgroup_group_close(host.cgroup->probed);
+	host.cgroup->probed = NULL;
 	return host;
+}
+
+static int place_find(struct cgroup_place *place, const char *controller)
+{
+	struct cgroup_texts texts;
+	int result = cgroup_texts_read(&texts);
+
+	if (result == 0)
+		result = cgroup_place_find(&texts, place, controller);
+	cgroup_texts_free(&texts);
+	return result;
 }
 
 static struct cgroup_group *group_open(struct host *host, const struct cgroup_limits *limits)
@@ -853,7 +867,7 @@ static int open_read_only(enum cgroup_kind kind)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 77;
 	for (int i = -1; i < CGROUP_CONTROLLERS; i++) {
-		if (cgroup_place_find(&place, i < 0 ? NULL : cgroup_controller_names[i]) < 0)
+		if (place_find(&place, i < 0 ? NULL : cgroup_controller_names[i]) < 0)
 			continue;
 		if (mount(NULL, place.point, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID,
 			NULL) == 0)
@@ -951,7 +965,7 @@ static void run_in_group(bool container)
 	cgroup_close(host.cgroup);
 	if (host.facts.kind != CGROUP_V2 || !host.facts.memory)
 		SKIP("cgroup v2 is not in use here");
-	CHECK_INT(cgroup_place_find(&place, NULL), 0);
+	CHECK_INT(place_find(&place, NULL), 0);
 	snprintf(path, sizeof(path), "%s/test-%d", place.point, (int)getpid());
 	pid = fork();
 	if (pid == 0)
