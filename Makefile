@@ -54,11 +54,14 @@ sanitizers = -fsanitize=address,undefined -fno-sanitize-recover=all
 COMPILE = $(CC) $(base) -fPIE $(sanitizers) $(CFLAGS) $(CPPFLAGS)
 link = $(CC) -pie $(sanitizers) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
 else
-# Small, since the kernel does the work; 200 KB is the binary's limit.
+# Small, since the kernel does the work; 200 KB is the binary's limit. So the link optimizes all files as one, where it can; the
+# objects are whole ones as well, for linkers that do not know how.
+whole = -flto -ffat-lto-objects -flto-partition=one
 CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi) \
-	$(call flag,-fno-caller-saves -fno-expensive-optimizations -fno-if-conversion \
-	-fno-move-loop-invariants -fno-shrink-wrap -fno-thread-jumps -fno-tree-dominator-opts \
+	$(call flag,-fno-caller-saves -fno-expensive-optimizations -fno-move-loop-invariants \
+	-fno-shrink-wrap -fno-tree-coalesce-vars -fno-tree-dominator-opts -fno-tree-loop-im \
 	-fno-tree-pta -fno-tree-sra -fno-tree-tail-merge) \
+	$(shell echo 'int main(void) { return 0; }' | $(CC) $(whole) -x c -o /dev/null - >/dev/null 2>&1 && echo '$(whole)') \
 	$(if $(musl),$(call flag,-mstack-protector-guard=global))
 hardening := -fPIE -fstack-protector-strong $(call flag,-fstack-clash-protection) \
 	$(if $(musl),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
@@ -97,11 +100,11 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 $(BUILD)/test/fuzz/%.o: defines = -DFUZZ_REPLAY
 
-# Test programs include the source that they test; the others that they need are linked in.
+# Test programs include the source that they test; the others that they need are linked in, each as it is.
 .SECONDEXPANSION:
 $(units) $(replays): $(BUILD)/%: $(BUILD)/%.o \
 		$$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(call needs,$$*.c)))) $(start)
-	$(call run,LINK,$(link))
+	$(call run,LINK,$(link) -fno-lto)
 
 # Rewritten only when the compiler, a flag or the list of sources is another one than before.
 $(BUILD)/flags: FORCE
