@@ -152,8 +152,9 @@ test-boot:
 test-systemd:
 	test/systemd
 
+# About a quarter of an hour. `test/mutations -r FILE` goes on where it was broken off; the suite has `--short`.
 test-mutations:
-	test/mutations
+	test/mutations -j 2
 
 bench: all
 	test/bench

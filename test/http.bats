@@ -336,10 +336,10 @@ start_poor() {
 @test "listening beyond loopback without a token is refused unless --no-token says so" {
 	local address
 	for address in 0.0.0.0 :: '[::]'; do
-		run "$OPENSANDBOX" serve --port 0 --listen "$address" --state-dir "$BATS_TEST_TMPDIR/state"
+		run timeout 20 "$OPENSANDBOX" serve --port 0 --listen "$address" --state-dir "$BATS_TEST_TMPDIR/state"
 		[[ $status == 2 && $output == *--token-file* && $output == *--no-token* ]]
 	done
-	OPENSANDBOX_TOKEN='' run "$OPENSANDBOX" serve --port 0 --listen 0.0.0.0 --state-dir "$BATS_TEST_TMPDIR/state"
+	OPENSANDBOX_TOKEN='' run timeout 20 "$OPENSANDBOX" serve --port 0 --listen 0.0.0.0 --state-dir "$BATS_TEST_TMPDIR/state"
 	[[ $status == 2 ]]
 	start_server --listen 0.0.0.0 --no-token
 	get /health

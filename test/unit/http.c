@@ -474,6 +474,8 @@ static const struct {
 	{ LITERAL(CHUNKED "0x3\r\nabc\r\n0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "\r\n0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED ";x\r\n0\r\n\r\n"), "400 close" },
+	{ LITERAL(CHUNKED "\r\n\r\n"), "400 close" },
+	{ LITERAL(CHUNKED ";x\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "g\r\n0\r\n\r\n"), "400 close" },
 	{ LITERAL(CHUNKED "8000000000000000\r\nabc"), "400 close" },
 	{ LITERAL(CHUNKED "10000000000000003\r\nabc\r\n0\r\n\r\n"), "400 close" },
