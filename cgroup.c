@@ -56,7 +56,8 @@ struct cgroup_group {
 	struct cgroup_group *next, **link;	/* of the open ones, or the busy ones */
 	struct cgroup *cgroup;			/* NULL: this one does nothing */
 	char name[24];
-	int procs[CGROUP_CONTROLLERS];		/* cgroup.procs, by hierarchy */
+	int procs[CGROUP_CONTROLLERS];		/* cgroup.procs, or tasks, by hierarchy */
+	int directory;				/* v2 */
 	size_t procs_len;
 	int files[FILES];
 	int oom_event;				/* v1: eventfd */
@@ -187,6 +188,7 @@ static void group_close_files(struct cgroup_group *group)
 	for (size_t i = 0; i < FILES; i++)
 		cgroup_close_fd(&group->files[i]);
 	cgroup_close_fd(&group->oom_event);
+	cgroup_close_fd(&group->directory);
 }
 
 static void group_open_file(struct cgroup_group *group, enum file file)
@@ -218,11 +220,16 @@ static int group_open_files(struct cgroup_group *group)
 
 		if (mkdirat(base, group->name, 0755) < 0)
 			return -errno;
-		snprintf(path, sizeof(path), "%s/cgroup.procs", group->name);
+		/* To move a whole process the kernel waits until no other is being made, for 10 ms and more; it does not for
+		 * a thread that moves itself. Who enters has one, and v2 can have it made inside (cgroup_directory). */
+		snprintf(path, sizeof(path), "%s/%s", group->name,
+		    cgroup->kind == CGROUP_V1 ? "tasks" : "cgroup.procs");
 		group->procs[i] = openat(base, path, O_RDWR | O_CLOEXEC);
 		if (group->procs[i] < 0)
 			return -errno;
 	}
+	if (cgroup->kind == CGROUP_V2)
+		group->directory = openat(cgroup->hierarchies[0].base, group->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < FILES; i++) {
 		group_open_file(group, (enum file)i);
 		/* What was there at start is there now: only descriptors can be lacking. */
@@ -261,7 +268,7 @@ int cgroup_group_open(struct cgroup *cgroup, struct cgroup_group **result)
 		group->files[i] = -1;
 	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++)
 		group->procs[i] = -1;
-	group->oom_event = -1;
+	group->oom_event = group->directory = -1;
 	if (cgroup->kind != CGROUP_NONE) {
 		group->cgroup = cgroup;
 		group->procs_len = cgroup->hierarchies_len;
@@ -472,6 +479,11 @@ int cgroup_attach(const struct cgroup_group *group, pid_t pid)
 	for (size_t i = 0; i < group->procs_len && result == 0; i++)
 		result = cgroup_write_number(group->procs[i], (uint64_t)pid);
 	return result;
+}
+
+int cgroup_directory(const struct cgroup_group *group)
+{
+	return group->directory;
 }
 
 /* The kernel's total is exact; how it divides is counted by ticks in v1, so that total is

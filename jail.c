@@ -46,6 +46,9 @@
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -62,6 +65,7 @@ enum {
 struct jail {
 	const struct jail_plan *plan;
 	int control;
+	bool entered;			/* was made in its cgroup */
 	const char *step;
 	struct root_fault fault;
 	struct jail_order order;
@@ -123,7 +127,7 @@ enter_session_and_ids(struct jail *jail)
 static int
 enter_cgroup(struct jail *jail)
 {
-	return cgroup_enter(jail->plan->group);
+	return jail->entered ? 0 : cgroup_enter(jail->plan->group);
 }
 
 static int
@@ -747,9 +751,9 @@ live(struct jail *jail)
 }
 
 static _Noreturn void
-jail_main(const struct jail_plan *plan, int control)
+jail_main(const struct jail_plan *plan, int control, bool entered)
 {
-	struct jail jail = { .plan = plan, .control = control, .listener = -1 };
+	struct jail jail = { .plan = plan, .control = control, .entered = entered, .listener = -1 };
 
 	for (size_t i = 0; i < sizeof(building) / sizeof(building[0]); i++) {
 		jail.fault.step = NULL;
@@ -771,9 +775,22 @@ jail_spawn(const struct jail_plan *plan, int *pidfd, int *control)
 	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | SIGCHLD;
 	if (plan->netns == JAIL_NET_NEW)
 		flags |= CLONE_NEWNET;
-	long pid = syscall(SYS_clone, flags, 0, &fd, 0, 0);
+	struct {			/* struct clone_args of Linux 5.7 */
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+		    set_tid_size, cgroup;
+	} into = {
+		.flags = (flags & ~(unsigned long)SIGCHLD) | 1ull << 33 /* CLONE_INTO_CGROUP */,
+		.pidfd = (uintptr_t)&fd,
+		.exit_signal = SIGCHLD, .cgroup = (uint64_t)cgroup_directory(plan->group),
+	};
+	bool entered = cgroup_directory(plan->group) >= 0;
+	long pid = entered ? syscall(SYS_clone3, &into, sizeof(into)) : -1;
+	if (pid < 0) {			/* not known, or not allowed, everywhere: then it enters by itself */
+		entered = false;
+		pid = syscall(SYS_clone, flags, 0, &fd, 0, 0);
+	}
 	if (pid == 0)
-		jail_main(plan, ends[1]);
+		jail_main(plan, ends[1], entered);
 	error = pid < 0 ? -errno : 0;
 	close(ends[1]);
 	if (error) {
@@ -817,44 +834,43 @@ act_as(uid_t uid)
 }
 
 /* It has all of the launcher's descriptors, so it must not outlive it: the front would never see the end of their socket. */
-static _Noreturn void
-hold_userns(pid_t parent)
+static int
+hold_userns(void *parent)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	while (getppid() == parent)
+	while (getppid() == *(pid_t *)parent)
 		pause();
 	_exit(0);
 }
 
-/* Makes one by a process that waits in it until it is killed. */
+/* Makes one by a process that waits in it until it is killed. It only waits, so it can do that in our memory: a copy, and our
+ * writing to it afterwards, would take longer than all the rest. */
 static int
 map_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 {
-	char map[96], path[48];
+	char map[96], path[48], stack[1024] __attribute__((aligned(16)));
 	int fd = -1, error = 0;
 	pid_t parent = getpid();
 
-	long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
-	if (pid == 0)
-		hold_userns(parent);
+	pid_t pid = clone(hold_userns, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM | SIGCHLD, &parent);
 	if (pid < 0)
 		return -errno;
 	if (one_uid) {
 		snprintf(map, sizeof(map), "%d %u 1\n", JAIL_UID_USER, (unsigned)user_uid);
-		error = write_map(proc, (pid_t)pid, "setgroups", "deny");
+		error = write_map(proc, pid, "setgroups", "deny");
 	} else {
 		snprintf(map, sizeof(map), "%d %u 1\n%d %u 1\n", JAIL_UID_INIT, (unsigned)init_uid,
 		    JAIL_UID_USER, (unsigned)user_uid);
 	}
 	if (!error)
-		error = write_map(proc, (pid_t)pid, "uid_map", map);
+		error = write_map(proc, pid, "uid_map", map);
 	if (!error)
-		error = write_map(proc, (pid_t)pid, "gid_map", map);
+		error = write_map(proc, pid, "gid_map", map);
 	snprintf(path, sizeof(path), "%d/ns/user", (int)pid);
 	if (!error && (fd = openat(proc, path, O_RDONLY | O_CLOEXEC)) < 0)
 		error = -errno;
 	(void)syscall(SYS_kill, pid, SIGKILL);
-	while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	return error ? error : fd;
 }
