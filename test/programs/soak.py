@@ -1,4 +1,5 @@
 """soak.py - what test/soak runs: servers of its own, attacked for long, and what is left counted."""
+import faulthandler
 import hashlib
 import http.client
 import json
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 PREFIX = "opensandbox-soaking.%d." % os.getpid()
 # A copy of its own: what runs it is known by it, also beside other tests.
@@ -56,6 +58,7 @@ def processes():
 
 
 LAUNCHERS = set()
+SERVERS = []
 
 
 def groups():
@@ -76,6 +79,7 @@ class Server:
         self.state = self.home.name + "/state"
         self.options = options
         self.process = None
+        SERVERS.append(self)
         self.start()
 
     def start(self):
@@ -130,6 +134,7 @@ class Server:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         check(self.process.wait(40) == 0, "the server ends with status %r" % self.process.returncode)
+        SERVERS.remove(self)
         left = [os.path.join(d, name) for d, names, files in os.walk(self.state) for name in names + files]
         check(not left, "left in the state directory: %r" % left)
 
@@ -169,15 +174,47 @@ print(sorted(os.listdir("/records")), sorted(os.listdir("/s")), os.statvfs("/"))
             "mounts of the launcher": sum(1 for _ in open("/proc/%d/mountinfo" % self.process.pid)),
         }
 
-    def settled(self):
-        "Counts that have not moved for a second: a sandbox is built ahead after a run."
-        counts, end = self.counts(), time.time() + 30
-        while time.time() < end:
+    def warm(self):
+        "Runs side by side: from now on the launcher has what it keeps for the next ones."
+        runs = [threading.Thread(target=self.ask, args=("POST", "/run", {"command": ["sleep", "0.3"]}), daemon=True)
+            for _ in range(6)]
+        [run.start() for run in runs]
+        [run.join() for run in runs]
+
+    def settled(self, before=None):
+        """Counts that have not moved for a second: a sandbox is built ahead after a run, and one that has ended goes. None is
+        larger than `before` when it ends: what was kept for more runs at once is given back after ten seconds."""
+        counts, end = self.counts(), time.time() + 40
+        while True:
             time.sleep(1)
             last, counts = counts, self.counts()
-            if last == counts:
-                break
-        return counts
+            more = [name for name in counts if before and counts[name] > before[name]]
+            if last == counts and not more:
+                return counts
+            check(time.time() < end, "does not settle: %r, a second ago %r, before %r" % (counts, last, before))
+
+    def told(self):
+        "What is known of it, for who looks for what went wrong."
+        lines = ["server %d, its front %r:" % (self.process.pid, self.front)]
+        pids = [self.process.pid]
+        try:
+            pids += children(self.process.pid)
+            lines.append("%r" % self.counts())
+        except OSError as e:
+            lines.append("counts: %r" % e)
+        for pid in pids:
+            for name in ("stat", "wchan", "syscall"):
+                try:
+                    with open("/proc/%d/%s" % (pid, name)) as f:
+                        lines.append("%d %s: %s" % (pid, name, f.read().strip()))
+                except OSError as e:
+                    lines.append("%d %s: %s" % (pid, name, e))
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
+        try:
+            lines.append(self.ask("GET", "/version", None, c)[1].decode())
+        except (OSError, http.client.HTTPException) as e:
+            lines.append("no answer: %r" % e)
+        return "\n".join(lines + [self.said()[-800:]])
 
 
 # --- crashes ---------------------------------------------------------------------------------------
@@ -187,7 +224,7 @@ class Owner(threading.Thread):
     died may have happened or not: `maybe` has the state of one thing after it."""
 
     def __init__(self, sessions):
-        super().__init__()
+        super().__init__(daemon=True)
         self.sessions = sessions        # id → {"env": {...}, "files": {...}}
         self.deleted = set()
         self.creating = 0
@@ -379,7 +416,7 @@ def client(server, end, wrong, number):
 
 def load(server, seconds, wrong):
     end = time.time() + seconds
-    threads = [threading.Thread(target=client, args=(server, end, wrong, i)) for i in range(50)]
+    threads = [threading.Thread(target=client, args=(server, end, wrong, i), daemon=True) for i in range(50)]
     [t.start() for t in threads]
     [t.join() for t in threads]
     check(not wrong, "; ".join(wrong[:3]))
@@ -390,23 +427,17 @@ def load(server, seconds, wrong):
             break
         check(time.time() < end, "60 s later there are still %r, %r" % (version["sessions"], version["runs"]))
         time.sleep(0.5)
-    time.sleep(12)      # what was kept ready for more is given back after 10 s
 
 
 def clients(seconds):
     server = Server()
     wrong = []
-    load(server, min(20, max(5, seconds / 4)), wrong)
-    before = server.counts()
+    load(server, min(20, seconds / 3), wrong)
+    time.sleep(12)      # what was kept ready for more is given back after 10 s
+    before = server.settled()
     memory = status_kb(server.process.pid, "VmRSS") + status_kb(server.front, "VmRSS")
     load(server, seconds, wrong)
-    # A place for a sandbox that was needed keeps its cgroup for ten seconds more.
-    end = time.time() + 60
-    while any(server.counts()[name] > before[name] for name in before) and time.time() < end:
-        time.sleep(0.5)
-    after = server.counts()
-    for name in before:
-        check(after[name] <= before[name], "%s: %d, then %d" % (name, before[name], after[name]))
+    server.settled(before)
     grown = status_kb(server.process.pid, "VmRSS") + status_kb(server.front, "VmRSS") - memory
     check(grown < 1500, "server and launcher have grown by %d KB" % grown)
     server.stop()
@@ -421,7 +452,8 @@ def many(count):
     def memory():
         return status_kb(server.process.pid, "VmRSS") + status_kb(server.front, "VmRSS")
     c = server.connect()
-    server.ask("POST", "/run", {"command": ["true"]}, c)
+    server.warm()
+    server.ask("GET", "/version", None, c)
     before, idle = server.settled(), memory()
     begun = time.time()
     for i in range(count):
@@ -434,9 +466,7 @@ def many(count):
         status, reply = server.ask("GET", "/sessions", None, c)
         times.append(time.time() - begun)
     check(len(json.loads(reply)) == count, "the list is not whole")
-    after = server.settled()
-    for name in before:
-        check(after[name] <= before[name], "%s: %d, then %d" % (name, before[name], after[name]))
+    server.settled(before)
     each = (memory() - idle) / count
     check(each < 2, "a session takes %.1f KB of server and launcher" % each)
     listed = min(times)
@@ -470,7 +500,7 @@ def large_file(megabytes):
     def watch():
         while not over.wait(0.1):
             most[0] = max(most[0], status_kb(server.front, "VmRSS"))
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         sent, got = hashlib.sha1(), hashlib.sha1()
@@ -554,7 +584,8 @@ def links(swaps):
             status, reply = server.ask(method, at + path, body)
             if b"secret" in reply or status >= 500:
                 wrong.append("%s %s: %d %r" % (method, path, status, reply))
-    threads = [threading.Thread(target=swap)] + [threading.Thread(target=use, args=(i,)) for i in range(3)]
+    threads = [threading.Thread(target=target, args=args, daemon=True)
+        for target, args in ((swap, ()), (use, (0,)), (use, (1,)), (use, (2,)))]
     [t.start() for t in threads]
     [t.join() for t in threads]
     check(not wrong, "%d times wrong, first: %s" % (len(wrong), wrong[:1]))
@@ -605,7 +636,8 @@ def writes(count):
     accounting = run_in(server, connection, session, eat)["accounting"]
     for i in range(20):
         run_in(server, connection, session, "head -c 9000 /dev/zero >/tmp/warm%d" % i)
-    before = server.counts(), memory_groups(), kernel_kb()
+    server.warm()
+    before = server.settled(), memory_groups(), kernel_kb()
     most = 0
     for i in range(count):
         if i % 100 == 0:
@@ -615,14 +647,15 @@ def writes(count):
         most = max(most, reply["mem"])
     # A shell and head take 1 to 3 MB; the runs before had 40.
     check(accounting != "cgroup" or most < 16384, "a run has memory of another one's: %d KB" % most)
+    server.settled(before[0])
     # Other programs make groups and take memory too, but for a while only. An inode of tmpfs takes about 2 KB.
     end = time.time() + 60
     while True:
         groups, kernel = memory_groups() - before[1], kernel_kb() - before[2]
-        if groups < 100 + count / 20 and kernel < 16384 + 10 * count and server.counts() == before[0]:
+        if groups < 100 + count / 20 and kernel < 16384 + 10 * count:
             break
-        check(time.time() < end, "after %d runs: %d memory cgroups more, %d KB of kernel memory more, %r, before %r"
-            % (count, groups, kernel, server.counts(), before[0]))
+        check(time.time() < end, "after %d runs: %d memory cgroups more, %d KB of kernel memory more" %
+            (count, groups, kernel))
         time.sleep(0.2)
     check(server.ask("DELETE", "/sessions/" + session)[0] == 204, "delete")
     connection.close()
@@ -633,24 +666,41 @@ def writes(count):
 
 # --------------------------------------------------------------------------------------------------------
 
+PARTS = {"rounds": rounds, "clients": clients, "file": large_file, "links": links, "writes": writes, "many": many}
+SHORT = (("rounds", 6), ("clients", 6), ("file", 100), ("links", 3000), ("writes", 300), ("many", 1000))
+SHORT_SECONDS = 100     # of one part: several times what it takes on a busy machine
+LONG = (("rounds", 200), ("clients", 300), ("file", 1024), ("links", 100000), ("writes", 10000), ("many", 10000))
+
+
+def do(name, size, seconds=0):
+    "One part of it, that must end in time."
+    begun = time.time()
+    DOING[:] = [name, size, begun]
+    signal.alarm(seconds)
+    PARTS[name](size)
+    signal.alarm(0)
+    print("soak: %s %d took %.1f s" % (name, size, time.time() - begun), flush=True)
+
+
+DOING = []
+
+
+def interrupted(number, frame):
+    "Too long, for us or for who has started this: where it is, and then as with anything else that is wrong."
+    faulthandler.dump_traceback(all_threads=True)
+    name, size, begun = DOING or ("the start", 0, time.time())
+    raise Wrong("%s after %.0f s of %s %d" % (signal.Signals(number).name, time.time() - begun, name, size))
+
+
 def main(arguments):
-    parts = {"rounds": rounds, "clients": clients, "file": large_file, "links": links, "writes": writes, "many": many}
-    if len(arguments) == 2 and arguments[0] in parts and arguments[1].isdigit():
-        parts[arguments[0]](int(arguments[1]))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, interrupted)
+    if len(arguments) == 2 and arguments[0] in PARTS and arguments[1].isdigit():
+        do(arguments[0], int(arguments[1]))
     elif arguments == ["short"]:
-        rounds(9)
-        clients(10)
-        large_file(100)
-        links(3000)
-        writes(300)
-        many(1000)
+        [do(name, size, SHORT_SECONDS) for name, size in SHORT]
     elif not arguments:
-        rounds(200)
-        clients(300)
-        large_file(1024)
-        links(100000)
-        writes(10000)
-        many(10000)
+        [do(name, size) for name, size in LONG]
     else:
         print("soak: [short | rounds N | clients SECONDS | file MB | links N | writes N | many N]", file=sys.stderr)
         return 2
@@ -662,20 +712,38 @@ def main(arguments):
     return 0
 
 
+def clean_up():
+    "Ends servers that something went wrong with, and takes away what they leave."
+    for server in SERVERS:
+        server.process.terminate()
+    end = time.time() + 5
+    while processes() and time.time() < end:
+        [server.process.poll() for server in SERVERS]
+        time.sleep(0.05)
+    for pid in processes():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    with open("/proc/self/mountinfo") as f:
+        points = [line.split()[4] for line in f if "/" + PREFIX in line]
+    for point in reversed(points):
+        subprocess.run(["umount", "-l", point], check=False)
+
+
 if __name__ == "__main__":
     random.seed()
     try:
         sys.exit(main(sys.argv[2:]))
-    except Wrong as e:
-        print("soak: %s" % e, flush=True)
-        with open("/proc/self/mountinfo") as f:
-            points = [line.split()[4] for line in f if "/" + PREFIX in line]
-        for point in reversed(points):
-            subprocess.run(["umount", "-l", point], check=False)
-        for pid in processes():
-            if os.getpid() != pid:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    pass
+    except Exception as e:
+        if not isinstance(e, Wrong):
+            traceback.print_exc()
+        # A second signal must not keep us from it.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, signal.SIG_IGN)
+        print("soak: %r" % e, flush=True)
+        for server in SERVERS:
+            print(server.told(), flush=True)
+        clean_up()
+        print("soak: %s" % (e or type(e)), flush=True)
         sys.exit(1)
