@@ -1,10 +1,12 @@
 /* test.h - the few lines a C unit test needs: each check is counted, each case printed as TAP
  *
  * A test file includes the .c file that it tests, defines its cases with TEST("a sentence") { ... },
- * and ends with TEST_MAIN(). A case that returns with no failed CHECK has passed. */
+ * and ends with TEST_MAIN(). A case that returns with no failed CHECK has passed. With arguments the program runs only the
+ * cases of these sentences. */
 #ifndef TEST_H
 #define TEST_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,11 +58,16 @@ static const char *test_skipped;
 	} while (0)
 
 #define TEST_MAIN() \
-	int main(void) \
+	int main(int argc, char **argv) \
 	{ \
 		int number = 0, failed = 0; \
 		setvbuf(stdout, NULL, _IOLBF, 0); \
 		for (struct test_case *test = test_first; test; test = test->next) { \
+			bool wanted = argc < 2; \
+			for (int i = 1; i < argc; i++) \
+				wanted |= !strcmp(test->sentence, argv[i]); \
+			if (!wanted) \
+				continue; \
 			test_failures = 0; \
 			test_skipped = NULL; \
 			test->run(); \
