@@ -234,6 +234,26 @@ none_with_word() {
 	refused true "$at/no/such" 'No such file or directory'
 }
 
+@test "a state directory that is another's, or open to others, is refused" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: nobody else can give a directory away'
+	local at=$BATS_TEST_TMPDIR/at owner mode
+	mkdir "$at"
+	while read -r owner mode; do
+		rm -rf "$at/.opensandbox"
+		mkdir "$at/.opensandbox"
+		chmod "$mode" "$at/.opensandbox"
+		chown "$owner" "$at/.opensandbox"
+		local status=0 text
+		text=$(timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$at" 2>&1 </dev/null) || status=$?
+		expect "$status" 125 "the status for one of $owner with mode $mode"
+		[[ $text == *"the state directory $at: Operation not permitted"* ]] || expect "$text" refused
+	done <<-'TABLE'
+		65534 700
+		0 750
+		0 701
+	TABLE
+}
+
 @test "--keep-sessions keeps them over a clean stop; without it the next stop ends them" {
 	begin_server --log none --keep-sessions
 	new_session '{"env": {"A": "kept"}}'
@@ -369,6 +389,47 @@ none_with_word() {
 	local third
 	third=$(host_uid "$AT")
 	[[ " $uids " != *" $third "* ]]
+	stop_server
+}
+
+@test "what no request could have made is not believed of a session's record" {
+	need nsenter python3
+	local ids=() kept what
+	begin_server --log none --keep-sessions
+	for what in kept ttl network limit name cwd disk; do
+		new_session '{"env": {"NAME": "value"}, "cwd": "/tmp"}'
+		ids+=("$SESSION")
+	done
+	stop_server
+	nsenter "--mount=$STATE_DIR/.opensandbox/sessions" /bin/true 2>/dev/null || [[ $? == 127 || $? == 126 ]] || skip 'the sessions are kept by a process here'
+	python3 - "$STATE_DIR/.opensandbox/sessions" "${ids[@]}" <<-'CODE' || skip 'cannot enter the namespace'
+		import ctypes, os, struct, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		if libc.setns(os.open(sys.argv[1], os.O_RDONLY), 0x20000):
+		    sys.exit(1)
+		def change(id, change):
+		    with open("/records/" + id, "r+b") as f:
+		        text = f.read()
+		        new = change(text)
+		        if text == new or len(text) != len(new):
+		            sys.exit(2)
+		        f.seek(0)
+		        f.write(new)
+		# 24 bytes of the launcher's, then the server's: magic, network, env_len, cwd_len; ttl, disk, created, used; limits; cwd; env
+		put = lambda at, form, value: lambda text: text[:at] + struct.pack(form, value) + text[at + struct.calcsize(form):]
+		ttl, network, limit, name, cwd, disk = sys.argv[3:]
+		change(ttl, put(24 + 16, "Q", 0))
+		change(network, put(24 + 4, "I", 9))
+		change(limit, put(24 + 48, "Q", 1 << 63))
+		change(name, lambda text: text.replace(b"NAME", b"NA=E"))
+		change(cwd, lambda text: text.replace(b"/tmp", b"ttmp"))
+		change(disk, put(24 + 24, "Q", 0))
+	CODE
+	restart_server
+	get /sessions
+	expect "$(json 'map(.id) | join(" ")')" "${ids[0]}"
+	post "/sessions/${ids[0]}/run" "$(run_json sh -c 'echo $NAME; pwd')"
+	expect_json .stdout $'value\n/tmp'
 	stop_server
 }
 

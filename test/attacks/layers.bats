@@ -84,7 +84,8 @@ mounts() {
 
 # --- of processes, as the host sees them ---
 
-# start_one ROLE [OPTION...]: by --run, or by a server: a command that waits. Sets init and command, pids of the host.
+# start_one ROLE [OPTION...]: by --run, or by a server: a command that waits, after what BEFORE says. Sets init and command, pids
+# of the host.
 start_one() {
 	local role=$1 word=layer-$BATS_TEST_NUMBER-$$-$RANDOM
 	shift
@@ -94,7 +95,7 @@ start_one() {
 	else
 		start_server --log none "$@"
 		curl -sS -o /dev/null -H 'Content-Type: application/json' "$URL/run" 3>&- \
-			-d "{\"command\": [\"sh\", \"-c\", \"sleep 20; :\", \"$word\"]}" &
+			-d "{\"command\": [\"sh\", \"-c\", \"${BEFORE:-:}; sleep 20; :\", \"$word\"]}" &
 		RUN=$!
 	fi
 	command=
@@ -166,6 +167,18 @@ expect_init() {
 	start_one server
 	[[ $(readlink "/proc/$init/ns/user") != "$(readlink /proc/self/ns/user)" ]] || skip 'no user namespace here'
 	expect_init 00000000000000e0 1
+	end_one
+}
+
+@test "a pid 1 that serves again gives up its capabilities when it hears of a call that may leave traces" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
+	BEFORE='/attacks/layer ask' start_one server --bind "$ATTACKS:/attacks"
+	[[ $(readlink "/proc/$init/ns/user") != "$(readlink /proc/self/ns/user)" ]] || skip 'no user namespace here'
+	asked() {
+		[[ $(field_of "$init" CapPrm) != 00000000000000e0 ]]
+	}
+	try_for 10 asked
+	expect_init 0000000000000000 1
 	end_one
 }
 
@@ -289,6 +302,18 @@ expect_init() {
 		>"$BATS_TEST_TMPDIR/mounts"
 	expect "$(mounts <"$BATS_TEST_TMPDIR/mounts" | awk '$1 ~ "^/shown" { print $1, substr($2, 1, 15) }')" \
 		$'/shown ro,nosuid,nodev\n/shown/below ro,nosuid,nodev'
+}
+
+@test "a bound directory whose mounts the host shares shares nothing with it inside" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: something has to be mounted'
+	mkdir -p "$BATS_TEST_TMPDIR/shown"
+	# shellcheck disable=SC2016 # expanded there
+	unshare --mount sh -c 'mount --bind "$1" "$1" && mount --make-shared "$1" && grep -c " $1 .*shared:" /proc/self/mountinfo &&
+		"$2" --run --bind "$1:/shown" -- cat /proc/self/mountinfo' sh "$BATS_TEST_TMPDIR/shown" "$OPENSANDBOX" \
+		>"$BATS_TEST_TMPDIR/mounts"
+	expect "$(head -n 1 "$BATS_TEST_TMPDIR/mounts")" 1 'what the host shares'
+	expect_match "$(cat "$BATS_TEST_TMPDIR/mounts")" ' /shown '
+	expect "$(grep -c -E 'shared:|master:|propagate_from:' "$BATS_TEST_TMPDIR/mounts")" 0 'what is shared'
 }
 
 # --- who starts it, and what it is started from ---

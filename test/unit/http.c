@@ -1188,6 +1188,14 @@ TEST("a slow head is 408, an idle connection is closed without a word")
 	client_read(&client);
 	CHECK(client_saw(&client, "close"));
 	client_close(&client);
+	client_open(&client, &server);
+	server_sleep(&server, SECONDS(60) - 1);
+	client_read(&client);
+	CHECK(client_saw(&client, ""));
+	server_sleep(&server, 1);
+	client_read(&client);
+	CHECK(client_saw(&client, "close"));
+	client_close(&client);
 	server_close(&server);
 }
 

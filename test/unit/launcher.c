@@ -132,10 +132,11 @@ static int sealed(bool right)
 enum kind {
 	KIND_PARCEL, KIND_BAD_PARCEL, KIND_NULL, KIND_PIPE_READ, KIND_PIPE_WRITE, KIND_MEMFD, KIND_RIGHT, KIND_DIRECTORY = KIND_RIGHT,
 	KIND_SOCKET, KIND_OWN_SOCKET, KIND_EPOLL, KIND_EVENTFD, KIND_TIMERFD, KIND_SIGNALFD, KIND_INOTIFY, KIND_PIDFD, KIND_ZERO,
-	KIND_PATH, KINDS
+	KIND_PATH, KIND_RECORD, KIND_LARGE, KINDS
 };
 
 static int given[KINDS];
+static uint64_t nofile_max;
 
 /* One of each kind, made once; the parcels anew each time. */
 static void make_kinds(int own)
@@ -161,6 +162,10 @@ static void make_kinds(int own)
 	given[KIND_PIDFD] = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	given[KIND_ZERO] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	given[KIND_PATH] = open("/", O_PATH | O_CLOEXEC);
+	given[KIND_RECORD] = parcel_seal("record", STR("record"));
+	char *large = calloc(1, MESSAGE_META_MAX + 1);
+	given[KIND_LARGE] = large ? parcel_seal("record", (struct str){ large, MESSAGE_META_MAX + 1 }) : -1;
+	free(large);
 	for (int i = KIND_NULL; i < KINDS; i++)
 		MUST(given[i] >= 0);
 }
@@ -448,6 +453,20 @@ static void bad_pidfd(struct sent *sent) { sent->kinds[1] = KIND_PIDFD; }
 static void bad_epoll(struct sent *sent) { sent->kinds[1] = KIND_EPOLL; }
 static void bad_device(struct sent *sent) { sent->kinds[1] = KIND_ZERO; }
 static void bad_path(struct sent *sent) { sent->kinds[1] = KIND_PATH; }
+static void bad_nofile(struct sent *sent) { sent->message.run.limits.nofile = nofile_max + 1; }
+static void bad_session(struct sent *sent)
+{
+	*sent = (struct sent){ .len = sizeof(sent->message.session), .fds_len = 1, .kinds[0] = KIND_RECORD };
+	sent->message.session = (struct message_session){ .type = MESSAGE_SESSION_OPEN, .disk_kb = 1024, .id = "0-0" };
+}
+static void bad_id(struct sent *sent) { bad_session(sent), snprintf(sent->message.session.id, MESSAGE_ID_MAX, "../block"); }
+static void bad_session_network(struct sent *sent) { bad_session(sent), sent->message.session.network = NETWORK_HOST; }
+static void bad_disk(struct sent *sent) { bad_session(sent), sent->message.session.disk_kb = 0; }
+static void bad_great_disk(struct sent *sent) { bad_session(sent), sent->message.session.disk_kb = UINT64_MAX; }
+static void bad_record(struct sent *sent) { bad_session(sent), sent->kinds[0] = KIND_MEMFD; }
+static void bad_no_record(struct sent *sent) { bad_session(sent), sent->fds_len = 0; }
+static void bad_cancel(struct sent *sent) { sent->message.type = MESSAGE_CANCEL, sent->fds_len = 1; }
+static void bad_great_record(struct sent *sent) { bad_session(sent), sent->kinds[0] = KIND_LARGE; }
 
 static const struct {
 	const char *what;
@@ -458,7 +477,10 @@ static const struct {
 	{ "the host's network", bad_network }, { "no memory", bad_limit }, { "endless time", bad_great_limit },
 	{ "more than the operator's ceiling", bad_ceiling }, { "copy_out twice", bad_copy_out }, { "too few descriptors", bad_count }, { "one too many", bad_great_count }, { "an unsealed parcel", bad_parcel },
 	{ "a directory", bad_stdin }, { "a socket", bad_stdout }, { "its own socket", bad_stderr }, { "a pidfd", bad_pidfd },
-	{ "an epoll", bad_epoll }, { "a device", bad_device }, { "a path", bad_path },
+	{ "an epoll", bad_epoll }, { "a device", bad_device }, { "a path", bad_path }, { "more open files than there can be", bad_nofile },
+	{ "a session's id that is a path", bad_id }, { "the host's network for a session", bad_session_network },
+	{ "a session without a disk", bad_disk }, { "a session's endless disk", bad_great_disk }, { "an unsealed record", bad_record },
+	{ "no record", bad_no_record }, { "a descriptor with a cancel", bad_cancel }, { "a record that is too long", bad_great_record },
 };
 
 enum { BAD_LEN = sizeof(bad) / sizeof(bad[0]) };
@@ -499,6 +521,7 @@ static void serve_broken(void)
 
 	hush();
 	MUST(!message_pair(ends));
+	nofile_max = launcher->facts.nofile_max;
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(ends[1]);

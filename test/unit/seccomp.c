@@ -805,7 +805,7 @@ static char *read_page(void)
 	return page ? page : slurp_first(paths);
 }
 
-TEST("docs/syscalls.md tells of every call that the command is refused, and of no other")
+TEST("docs/syscalls.md tells of every call that the command is refused, of every one that it may make, and of no other")
 {
 	static const char *const words[SECCOMP_VERDICTS] = {
 		[VERDICT_EPERM] = "| EPERM |", [VERDICT_ENOSYS] = "| ENOSYS |"
@@ -828,6 +828,8 @@ TEST("docs/syscalls.md tells of every call that the command is refused, and of n
 
 		if (find_line(page, "\n## Allowed after", '|', name, NULL))
 			right &= verdict == VERDICT_DEFAULT;
+		right &= (find_line(page, "\n## Every call", '-', name, NULL) != NULL) ==
+			 (verdict == VERDICT_DEFAULT);
 		if (!right)
 			printf("# %s\n", name);
 		CHECK(right);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,6 +67,13 @@ find_key(void)
 	return 0;
 }
 
+/* Asks for a socket, of which pid 1 is told where its sandbox may serve again. */
+static int
+ask(void)
+{
+	return socket(AF_INET, SOCK_DGRAM, 0) < 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -73,10 +81,12 @@ main(int argc, char **argv)
 		return with_key(argv + 2);
 	if (argc == 2 && !strcmp(argv[1], "find-key"))
 		return find_key();
+	if (argc == 2 && !strcmp(argv[1], "ask"))
+		return ask();
 	if (argc == 3 && !strcmp(argv[1], "sleepers"))
 		return sleepers(atoi(argv[2]));
 	if (argc == 3 && !strcmp(argv[1], "touch"))
 		return touch(atoi(argv[2]));
-	fprintf(stderr, "usage: layer sleepers N | touch MEGABYTES | with-key PROGRAM... | find-key\n");
+	fprintf(stderr, "usage: layer sleepers N | touch MEGABYTES | with-key PROGRAM... | find-key | ask\n");
 	return 2;
 }
