@@ -32,6 +32,10 @@
 
 #include "cgroup_private.h"
 
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
+
 enum {
 	LARGE = 1 << 30,		/* bytes: a limit from which on … */
 	LARGE_SLACK = 512 << 10,	/* … so much more does not count */
@@ -221,7 +225,7 @@ static int group_open_files(struct cgroup_group *group)
 		if (mkdirat(base, group->name, 0755) < 0)
 			return -errno;
 		/* To move a whole process the kernel waits until no other is being made, for 10 ms and more; it does not for
-		 * a thread that moves itself. Who enters has one, and v2 can have it made inside (cgroup_directory). */
+		 * a thread that moves itself. Who enters has one, and v2 can have it made inside (cgroup_clone). */
 		snprintf(path, sizeof(path), "%s/%s", group->name,
 		    cgroup->kind == CGROUP_V1 ? "tasks" : "cgroup.procs");
 		group->procs[i] = openat(base, path, O_RDWR | O_CLOEXEC);
@@ -481,9 +485,26 @@ int cgroup_attach(const struct cgroup_group *group, pid_t pid)
 	return result;
 }
 
-int cgroup_directory(const struct cgroup_group *group)
+pid_t cgroup_clone(const struct cgroup_group *group, unsigned long flags, int *pidfd, bool *entered)
 {
-	return group->directory;
+	struct {			/* struct clone_args of Linux 5.7 */
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+		    set_tid, set_tid_size, cgroup;
+	} into = {
+		.flags = flags | 1ull << 33 /* CLONE_INTO_CGROUP */, .pidfd = (uintptr_t)pidfd,
+		.exit_signal = SIGCHLD, .cgroup = (uint64_t)group->directory,
+	};
+	long pid = -1;
+
+	/* In memory that the child has a copy of. */
+	*entered = group->directory >= 0;
+	if (*entered)
+		pid = syscall(SYS_clone3, &into, sizeof(into));
+	if (pid < 0) {	/* not everywhere known, or allowed */
+		*entered = false;
+		pid = syscall(SYS_clone, flags | SIGCHLD, 0, pidfd, 0, 0);
+	}
+	return pid < 0 ? -errno : (pid_t)pid;
 }
 
 /* The kernel's total is exact; how it divides is counted by ticks in v1, so that total is
@@ -658,10 +679,16 @@ static int probe_enter(struct cgroup_group *group)
 {
 	char stack[4096] __attribute__((aligned(16)));
 	int status;
-	pid_t pid = clone(enter_and_leave, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, group);
+	bool entered;
+	pid_t pid = group->directory >= 0 ? cgroup_clone(group, 0, NULL, &entered) :
+	    clone(enter_and_leave, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, group);
 
 	if (pid < 0)
 		return -errno;
+	if (pid == 0 && entered)
+		_exit(0);
+	if (pid == 0)
+		enter_and_leave(group);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;

@@ -64,8 +64,9 @@ int cgroup_begin(struct cgroup_group *group, const struct cgroup_limits *limits)
 int cgroup_enter(const struct cgroup_group *group);
 /* A process enters. */
 int cgroup_attach(const struct cgroup_group *group, pid_t pid);
-/* A directory that a process can be made in at once (CLONE_INTO_CGROUP); -1 where it has to enter. */
-int cgroup_directory(const struct cgroup_group *group);
+/* clone(2) as fork does it, with these flags and a pidfd (NULL: none), into the group where that can be had: else the child has
+ * to enter. */
+pid_t cgroup_clone(const struct cgroup_group *group, unsigned long flags, int *pidfd, bool *entered);
 /* Figures since cgroup_begin: one pread each, no allocation. `final`: read all; else only cpu_ns and mem_kb, cheaply. */
 int cgroup_read(struct cgroup_group *group, struct cgroup_usage *usage, bool final);
 /* v1: becomes readable (POLLIN) when the OOM killer comes to this group; what it leaves alive is the caller's to kill. The counter

@@ -46,9 +46,6 @@
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
-#ifndef SYS_clone3
-#define SYS_clone3 435
-#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -772,34 +769,21 @@ jail_spawn(const struct jail_plan *plan, int *pidfd, int *control)
 	int error = message_pair(ends);
 	if (error)
 		return error;
-	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | SIGCHLD;
+	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD;
 	if (plan->netns == JAIL_NET_NEW)
 		flags |= CLONE_NEWNET;
-	struct {			/* struct clone_args of Linux 5.7 */
-		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
-		    set_tid_size, cgroup;
-	} into = {
-		.flags = (flags & ~(unsigned long)SIGCHLD) | 1ull << 33 /* CLONE_INTO_CGROUP */,
-		.pidfd = (uintptr_t)&fd,
-		.exit_signal = SIGCHLD, .cgroup = (uint64_t)cgroup_directory(plan->group),
-	};
-	bool entered = cgroup_directory(plan->group) >= 0;
-	long pid = entered ? syscall(SYS_clone3, &into, sizeof(into)) : -1;
-	if (pid < 0) {			/* not known, or not allowed, everywhere: then it enters by itself */
-		entered = false;
-		pid = syscall(SYS_clone, flags, 0, &fd, 0, 0);
-	}
+	bool entered;
+	pid_t pid = cgroup_clone(plan->group, flags, &fd, &entered);
 	if (pid == 0)
 		jail_main(plan, ends[1], entered);
-	error = pid < 0 ? -errno : 0;
 	close(ends[1]);
-	if (error) {
+	if (pid < 0) {
 		close(ends[0]);
-		return error;
+		return pid;
 	}
 	*pidfd = fd;
 	*control = ends[0];
-	return (pid_t)pid;
+	return pid;
 }
 
 /* --- user namespaces ---------------------------------------------------------------------------- */
