@@ -591,15 +591,19 @@ static bool is_empty(const struct cgroup_group *group)
 	return true;
 }
 
-bool cgroup_again(struct cgroup_group *group)
+enum cgroup_again cgroup_again(struct cgroup_group *group)
 {
 	uint64_t left;
 
 	if (!group->cgroup)
-		return true;
-	group->again = group->files[MEM_USAGE] < 0 || ((group->peak_reset || group->files[MEM_PEAK] < 0) &&
-	    cgroup_number(group->files[MEM_USAGE], &left) >= 0 && left < LEFT_MAX);
-	return group->again;
+		return CGROUP_NOW;
+	group->again = group->files[MEM_USAGE] < 0;
+	if (group->again)
+		return CGROUP_NOW;
+	if ((!group->peak_reset && group->files[MEM_PEAK] >= 0) || cgroup_number(group->files[MEM_USAGE], &left) < 0)
+		return CGROUP_NEVER;
+	group->again = left < LEFT_MAX;
+	return group->again ? CGROUP_NOW : CGROUP_LATER;
 }
 
 bool cgroup_reusable(struct cgroup_group *group)

@@ -80,8 +80,10 @@ int cgroup_kill(struct cgroup_group *group);
  * answers false (v2 before Linux 6.12: false, unless files stay charged to it, because a group removed then would stay in
  * the kernel's memory as long as they; its next peak is the kernel's if it exceeds the old one, else the largest sampled). */
 bool cgroup_reusable(struct cgroup_group *group);
-/* The same for a group in which the sandbox's own pid 1 stays: whether cgroup_begin can start another run there. */
-bool cgroup_again(struct cgroup_group *group);
+enum cgroup_again { CGROUP_NEVER, CGROUP_LATER, CGROUP_NOW };
+/* The same for a group in which the sandbox's own pid 1 stays: whether cgroup_begin can start another run there. The kernel gives
+ * back what a process had only a while after its end: more than 1 MB may be less soon. */
+enum cgroup_again cgroup_again(struct cgroup_group *group);
 /* Removes it; what cannot be removed yet (still dying) is kept and tried again at later calls of cgroup_sweep. NULL is fine. */
 void cgroup_group_close(struct cgroup_group *group);
 /* Removes groups that were busy before. Returns how many remain. */

@@ -63,6 +63,7 @@ struct jail {
 	const struct jail_plan *plan;
 	int control;
 	bool entered;			/* was made in its cgroup */
+	bool fine_times;		/* of the tree's files */
 	const char *step;
 	struct root_fault fault;
 	struct jail_order order;
@@ -220,6 +221,7 @@ build_file_system(struct jail *jail)
 	    root_tree(plan->disk_kb, plan->user_uid, plan->user_uid, &jail->fault);
 	if (tree < 0)
 		return tree;
+	jail->fine_times = plan->reuse && trace_times_are_fine(tree, "tmp");
 	return root_build(plan->root, tree, &jail->fault);
 }
 
@@ -741,7 +743,7 @@ live(struct jail *jail)
 	if (signals < 0)
 		fail(jail, JAIL_FAILED, "signalfd", errno);
 	if (jail->listener >= 0)
-		jail->trace = trace_open();
+		jail->trace = trace_open(jail->fine_times);
 	report(jail, &ready);
 	for (;;)
 		serve(jail, signals);

@@ -37,6 +37,7 @@ struct slot {
 	uint32_t network;
 	uint64_t disk_kb;
 	bool used;			/* a run has begun in it */
+	bool settling;			/* SLOT_READY, but too much memory is charged to it for now */
 	/* Of one run. */
 	bool has_run;
 	struct message_run run;
@@ -74,7 +75,7 @@ struct launcher {
 	bool front_failed, keep_sessions;
 	struct slot *slots;
 	size_t slots_len;
-	size_t ready;			/* SLOT_READY, counted each round */
+	size_t ready, settling;		/* SLOT_READY, and those of them that are not yet, counted each round */
 	bool no_spare;			/* none is built ahead: not wanted, or failed and not tried again before the next run */
 	struct wait wait;
 	struct outbox_entry *outbox;

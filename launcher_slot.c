@@ -16,9 +16,11 @@ enum {
 	READY_KEPT = 1,			/* sandboxes that stay when nothing is asked for */
 	WARM_KEPT = 4,			/* slots that keep their group and user namespace then */
 	GIVEN_BACK_MOST = 4,		/* in a round */
+	SETTLING_MOST = 4,		/* sandboxes that wait for the kernel */
 };
 static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
 static const int64_t ready_ns = 10ll * 1000 * MILLISECOND;	/* more than READY_KEPT go after so long */
+static const int64_t settle_ns = 200 * MILLISECOND;	/* what is charged after so long stays */
 static const int64_t oom_settle_ns = 50 * MILLISECOND;	/* v1: the event comes before the counter moves */
 
 struct slot *
@@ -41,6 +43,15 @@ slot_find_empty(struct launcher *launcher)
 	return NULL;
 }
 
+/* Whether a sandbox that waits can be given to a run. */
+static bool
+has_settled(struct slot *slot)
+{
+	if (slot->settling && cgroup_again(slot->group) == CGROUP_NOW)
+		slot->settling = false;
+	return !slot->settling;
+}
+
 /* A sandbox that waits for a run of this kind, or is being built for whoever comes. */
 struct slot *
 slot_find_ready(struct launcher *launcher, const struct message_run *run)
@@ -51,7 +62,7 @@ slot_find_ready(struct launcher *launcher, const struct message_run *run)
 		struct slot *slot = &launcher->slots[i];
 		if (slot->has_run || slot->network != run->network)
 			continue;
-		if (slot->state == SLOT_READY)
+		if (slot->state == SLOT_READY && has_settled(slot))
 			return slot;
 		if (slot->state == SLOT_BUILDING)
 			coming = slot;
@@ -206,7 +217,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 	    uids->user + slot->number;
 
 	slot->state = SLOT_BUILDING;
-	slot->used = false;
+	slot->used = slot->settling = false;
 	int error = open_group(launcher, slot);
 	if (error) {
 		slot_fail(launcher, slot, "make a cgroup", error);
@@ -271,18 +282,19 @@ slots_tend(struct launcher *launcher)
 	int64_t now = launcher->wait.now;
 	size_t coming = 0;
 
-	launcher->ready = 0;
+	launcher->ready = launcher->settling = 0;
 	for (size_t i = 0; i < launcher->slots_len; i++) {
-		const struct slot *slot = &launcher->slots[i];
-		launcher->ready += slot->state == SLOT_READY;
+		struct slot *slot = &launcher->slots[i];
+		launcher->ready += slot->state == SLOT_READY && !slot->settling;
+		launcher->settling += slot->state == SLOT_READY && slot->settling;
 		coming += slot->state == SLOT_BUILDING && !slot->has_run;
 	}
-	for (size_t i = 0; i < launcher->slots_len && launcher->ready > READY_KEPT; i++) {
+	for (size_t i = 0; i < launcher->slots_len; i++) {
 		struct slot *slot = &launcher->slots[i];
-		if (slot->state == SLOT_READY && now >= slot->look) {
-			slot_kill(slot, VERDICT_CANCELED);
-			launcher->ready--;
-		}
+		if (slot->state != SLOT_READY || now < slot->look || (!slot->settling && launcher->ready <= READY_KEPT))
+			continue;
+		launcher->ready -= !slot->settling;
+		slot_kill(slot, VERDICT_CANCELED);
 	}
 	give_back(launcher);
 	struct slot *slot = slot_find_empty(launcher);
@@ -335,7 +347,17 @@ static void
 become_ready(struct slot *slot, int64_t now)
 {
 	slot->state = SLOT_READY;
-	slot->look = now + ready_ns;
+	slot->look = now + (slot->settling ? settle_ns : ready_ns);
+}
+
+/* The run that has just ended has left no trace; what the kernel holds on its behalf may need a while. */
+static bool
+may_serve_again(const struct launcher *launcher, struct slot *slot)
+{
+	enum cgroup_again again = cgroup_again(slot->group);
+
+	slot->settling = again == CGROUP_LATER;
+	return again != CGROUP_NEVER && (!slot->settling || launcher->settling < SETTLING_MOST) && forget_proc(slot);
 }
 
 /* pid 1 has said something. */
@@ -347,7 +369,7 @@ step_reports(struct launcher *launcher, struct slot *slot, int64_t now)
 		bool clean = slot->report.alone == JAIL_CLEAN;
 		run_conclude(launcher, slot, now);
 		slot->report.type = 0;
-		if (clean && cgroup_again(slot->group) && forget_proc(slot)) {
+		if (clean && may_serve_again(launcher, slot)) {
 			become_ready(slot, now);
 			return;
 		}
@@ -381,7 +403,7 @@ slots_wait(struct launcher *launcher)
 		if (slot->state != SLOT_KILLING)
 			slot->wait_control = wait_add(&launcher->wait, slot->control, POLLIN);
 		if (slot->state == SLOT_BUILDING || slot->state == SLOT_ENDING ||
-		    (slot->state == SLOT_READY && launcher->ready > READY_KEPT)) {
+		    (slot->state == SLOT_READY && (slot->settling || launcher->ready > READY_KEPT))) {
 			wait_until(&launcher->wait, slot->look);
 		} else if (slot->state == SLOT_RUNNING) {
 			wait_until(&launcher->wait, slot->look);

@@ -20,11 +20,14 @@
 
 struct trace;
 
+/* Whether the times of files have no steps below this directory, one of whose own is at `path` and may be changed: Linux 6.13
+ * gives a change that comes after somebody has looked a time of its own, later than what was seen. */
+bool trace_times_are_fine(int at, const char *path);
 /* Memory of its own is not taken: *trace is static in pid 1. NULL where this kernel does not show what is needed: such a sandbox
  * serves once. */
-struct trace *trace_open(void);
-/* Called when an order has come, before the command starts: false when the clock has not moved on since the last change of a
- * directory, so that a further change might not show. */
+struct trace *trace_open(bool fine);
+/* Called when an order has come, before the command starts: false when the clock that times are taken from has not moved on since
+ * the last change of a directory, so that a further change might not show. */
 bool trace_begin(struct trace *trace);
 /* The command has ended, its pid was `command`. */
 bool trace_clean(struct trace *trace, pid_t command);

@@ -164,6 +164,31 @@ thrown_away() {
 	thrown_away hard-link
 }
 
+@test "a file that is left in the moment in which its sandbox was made is seen" {
+	local -A attacked=()
+	local round i name
+	for round in 1 2 3 4; do
+		# More at once than there are sandboxes: most are made for their run.
+		for i in {1..16}; do
+			curl -s -H 'Content-Type: application/json' -d "$(run_json /attacks/reuse file-left /tmp)" \
+				"$URL/run" >"$BATS_TEST_TMPDIR/left.$i" &
+		done
+		wait
+		for i in {1..16}; do
+			name=$(jq -r '[.stdout | scan("pid:[^\n]*")] | last' "$BATS_TEST_TMPDIR/left.$i")
+			[[ $name = pid:* ]]
+			attacked[$name]=1
+		done
+		for i in 1 2 3 4 5 6 7 8; do
+			run_in_sandbox /attacks/reuse look
+			if [[ -n ${attacked[$sandbox]:-} ]]; then
+				echo "the sandbox $sandbox has served again" >&2
+				return 1
+			fi
+		done
+	done
+}
+
 @test "mode, times, attributes and flags of a directory are traces" {
 	local place
 	for place in / /tmp /home/user /run/shm; do

@@ -26,6 +26,35 @@ TEST("a run that starts within the tick of the last change is no proof")
 	CHECK(!same.in_time);
 }
 
+/* Not a tick may pass between two of these changes, and still each is seen. */
+TEST("where times are said to be fine, every change after a look shows")
+{
+	char path[] = "/dev/shm/opensandbox-test.XXXXXX";
+	struct stat before, after;
+	int unseen = 0;
+
+	if (!mkdtemp(path))
+		SKIP("no /dev/shm to write to");
+	bool fine = false;
+	for (int i = 0; i < 10 && !fine; i++)
+		fine = trace_times_are_fine(AT_FDCWD, path);
+	for (int i = 0; i < 10000 && fine; i++) {
+		unseen += stat(path, &before) || chmod(path, 0700) || stat(path, &after) || same(&before, &after);
+	}
+	rmdir(path);
+	if (!fine)
+		SKIP("times have steps here: Linux before 6.13");
+	CHECK_INT(unseen, 0);
+}
+
+TEST("times that have steps are not said to be fine")
+{
+	char path[] = "/proc/self";
+
+	/* Nothing can be changed there. */
+	CHECK(!trace_times_are_fine(AT_FDCWD, path));
+}
+
 TEST("without the last pid nothing is proved")
 {
 	struct trace trace = trace_of(-1);
