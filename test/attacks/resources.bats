@@ -68,6 +68,49 @@ by_cgroup() {
 	wait "${bombs[@]}"
 }
 
+# hit WORD OPTIONS COMMAND...: that run over and over, until the file `over` is there; each verdict is a line of hits.WORD.
+hit() {
+	local word=$1
+	shift
+	while [[ ! -f $BATS_TEST_TMPDIR/over ]]; do
+		curl -s --max-time 60 -H 'Content-Type: application/json' -d "$(body_of "$@")" "$URL/run" |
+			jq -r .status >>"$BATS_TEST_TMPDIR/hits.$word"
+	done
+}
+
+@test "beside runs that all hit their limits an honest run has its share, and nothing takes the pool down" {
+	local i hitting=() running=()
+	by_cgroup
+	for i in 1 2; do
+		hit processes '{"time": 300, "procs": 64, "mem": 131072}' /attacks/attack fork_bomb &
+		hitting+=($!)
+		hit memory '{"time": 5000, "mem": 16384}' /attacks/attack eat touch 160 &
+		hitting+=($!)
+		hit output '{"time": 300, "output": 16}' cat /dev/zero &
+		hitting+=($!)
+	done
+	sleep 0.5
+	for i in 1 2 3; do
+		# With a fair share of one core 200 ms of work take 1.4 s here; with a process's among those of the bombs, half a minute.
+		api '{"time": 200, "wall_time": 60000}' -- sh -c 'while :; do :; done'
+		expect_json .status time_limit
+		expect_between "$(json .wall_time)" 1 12000 'the time that 200 ms of work took'
+	done
+	answers_in 1500
+	: >"$BATS_TEST_TMPDIR/over"
+	wait "${hitting[@]}"
+	for i in processes memory output; do
+		expect "$(sort "$BATS_TEST_TMPDIR/hits.$i" | uniq | grep -vx -e time_limit -e memory_limit)" '' "the verdicts of $i"
+	done
+	for i in {1..16}; do
+		curl -s --max-time 60 -H 'Content-Type: application/json' -d "$(body_of '{}' echo whole)" "$URL/run" \
+			>"$BATS_TEST_TMPDIR/whole.$i" &
+		running+=($!)
+	done
+	wait "${running[@]}"
+	expect "$(jq -r .stdout "$BATS_TEST_TMPDIR"/whole.* | grep -c whole)" 16 'the runs side by side that are well'
+}
+
 @test "processes and threads have a number that is not passed, and the next is EAGAIN" {
 	local limit='{"procs": 50, "wall_time": 20000}'
 	by_cgroup

@@ -4,6 +4,9 @@
  *	bench http PORT PATH CLIENTS SECONDS BODY	the same request over kept connections, one at a time on each
  *	bench overshoot PORT RUNS LIMIT_MS BUSY PROGRAM	`time` of runs that hit their limit: PROGRAM busy BUSY
  *	bench busy N					N processes that compute for ever
+ *	bench work MS					ends when it has used so much CPU time
+ *	bench hit processes|memory|output		goes on until a limit ends it
+ *	bench idle PORT N COMMAND...			COMMAND beside N connections on which nothing is asked any more
  *	bench mounts N DIR COMMAND...			COMMAND in a mount namespace with N mounts more
  *	bench memory PID				PSS and RSS in KB of a process and all below it
  *
@@ -311,6 +314,34 @@ spin(int processes)
 		;
 }
 
+/* --- what runs beside others -------------------------------------------------------------------- */
+
+static int
+work(int ms)
+{
+	struct timespec used;
+
+	do
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	while (used.tv_sec * INT64_C(1000) + used.tv_nsec / 1000000 < ms);
+	return 0;
+}
+
+static _Noreturn void
+hit(const char *what)
+{
+	static char bytes[65536];
+
+	for (;;) {
+		if (!strcmp(what, "processes"))
+			(void)!fork();
+		else if (!strcmp(what, "memory"))
+			memset(malloc(1 << 20), 1, 1 << 20);
+		else
+			(void)!write(STDOUT_FILENO, bytes, sizeof(bytes));
+	}
+}
+
 /* --- surroundings --------------------------------------------------------------------------------- */
 
 static int
@@ -324,6 +355,27 @@ with_mounts(int mounts, const char *directory, char **argv)
 		snprintf(path, sizeof(path), "%s/%d", directory, i);
 		if ((mkdir(path, 0755) && errno != EEXIST) || mount(path, path, NULL, MS_BIND, NULL))
 			die(path);
+	}
+	execvp(argv[0], argv);
+	die(argv[0]);
+}
+
+/* Each has had one reply, and is kept open by the command, which does not know of it. */
+static int
+beside_idle(int port, int connections, char **argv)
+{
+	static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	struct rlimit most;
+	char reply[4096];
+
+	if (getrlimit(RLIMIT_NOFILE, &most))
+		die("getrlimit");
+	most.rlim_cur = most.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &most);
+	for (int i = 0; i < connections; i++) {
+		int fd = connect_to(port);
+		if (fcntl(fd, F_SETFD, 0) || write(fd, request, sizeof(request) - 1) < 0 || read(fd, reply, sizeof(reply)) <= 0)
+			die("idle");
 	}
 	execvp(argv[0], argv);
 	die(argv[0]);
@@ -398,6 +450,12 @@ main(int argc, char **argv)
 		return overshoot(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]);
 	if (!strcmp(what, "busy") && argc == 3)
 		spin(atoi(argv[2]));
+	if (!strcmp(what, "work") && argc == 3)
+		return work(atoi(argv[2]));
+	if (!strcmp(what, "hit") && argc == 3)
+		hit(argv[2]);
+	if (!strcmp(what, "idle") && argc > 4)
+		return beside_idle(atoi(argv[2]), atoi(argv[3]), argv + 4);
 	if (!strcmp(what, "mounts") && argc > 4)
 		return with_mounts(atoi(argv[2]), argv[3], argv + 4);
 	if (!strcmp(what, "memory") && argc == 3)
