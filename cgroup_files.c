@@ -15,7 +15,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h> /* ST_* */
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -306,15 +307,15 @@ int cgroup_place_find(
 
 int cgroup_remount(const char *point)
 {
-	struct statvfs stat;
+	struct statfs stat;
 	unsigned long flags = MS_REMOUNT | MS_BIND;
 
-	if (statvfs(point, &stat) < 0)
+	if (statfs(point, &stat) < 0)
 		return -errno;
 	/* In a user namespace these cannot be taken off; and nothing here wants them off. */
-	flags |= stat.f_flag & ST_NOSUID ? MS_NOSUID : 0;
-	flags |= stat.f_flag & ST_NODEV ? MS_NODEV : 0;
-	flags |= stat.f_flag & ST_NOEXEC ? MS_NOEXEC : 0;
+	flags |= stat.f_flags & ST_NOSUID ? MS_NOSUID : 0;
+	flags |= stat.f_flags & ST_NODEV ? MS_NODEV : 0;
+	flags |= stat.f_flags & ST_NOEXEC ? MS_NOEXEC : 0;
 	return mount(NULL, point, NULL, flags, NULL) < 0 ? -errno : 0;
 }
 

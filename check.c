@@ -17,7 +17,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h> /* ST_* */
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -586,9 +587,9 @@ say_limit(struct room *room, const char *name, bool is_there, const char *ok, co
 static bool
 read_only(const char *path)
 {
-	struct statvfs stat;
+	struct statfs stat;
 
-	return !statvfs(path, &stat) && stat.f_flag & ST_RDONLY;
+	return !statfs(path, &stat) && stat.f_flags & ST_RDONLY;
 }
 
 static bool

@@ -21,7 +21,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h> /* ST_* */
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -365,7 +366,7 @@ bind_read_only(const char **step)
 	} attr = { .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
 	const char *place = access("/usr", F_OK) ? "/" : "/usr";
-	struct statvfs stat;
+	struct statfs stat;
 
 	*step = "open_tree";
 	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, place, flags);
@@ -377,16 +378,16 @@ bind_read_only(const char **step)
 			return -errno;
 		/* Before Linux 5.12: where it lies. */
 		*step = "remount";
-		if (fstatvfs(tree, &stat) ||
+		if (fstatfs(tree, &stat) ||
 		    syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) ||
 		    fchdir(tree) || mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID |
-		    MS_NODEV | (stat.f_flag & MS_NOEXEC), NULL))
+		    MS_NODEV | ((unsigned long)stat.f_flags & MS_NOEXEC), NULL))
 			return -errno;
 	}
 	*step = "make it read-only";
-	if (fstatvfs(tree, &stat))
+	if (fstatfs(tree, &stat))
 		return -errno;
-	return stat.f_flag & ST_RDONLY && stat.f_flag & ST_NOSUID ? 0 : -EIO;
+	return stat.f_flags & ST_RDONLY && stat.f_flags & ST_NOSUID ? 0 : -EIO;
 }
 
 static int

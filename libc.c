@@ -6,31 +6,17 @@
 #include "format.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef __GLIBC__
 
 enum { LINE_SIZE = 1024 };
-
-/* There is one thread, and nobody who wants to be told. */
-pid_t
-fork(void)
-{
-	return _Fork();
-}
-
-int
-setrlimit(int resource, const struct rlimit *limit)
-{
-	return (int)syscall(SYS_prlimit64, 0, resource, limit, NULL);
-}
 
 static void
 swap(char *a, char *b, size_t size)
@@ -196,6 +182,107 @@ qsort(void *array, size_t count, size_t size, int (*compare)(const void *, const
 		swap(array, (char *)array + i * size, size);
 		sink(array, 0, i, size, compare);
 	}
+}
+
+/* A byte at a time: what is looked through here is short. */
+char *
+strchrnul(const char *text, int c)
+{
+	while (*text && *text != (char)c)
+		text++;
+	return (char *)(uintptr_t)text;
+}
+
+char *
+strchr(const char *text, int c)
+{
+	text = strchrnul(text, c);
+	return *text == (char)c ? (char *)(uintptr_t)text : NULL;
+}
+
+size_t
+strspn(const char *text, const char *set)
+{
+	size_t n = 0;
+
+	while (text[n] && strchr(set, text[n]))
+		n++;
+	return n;
+}
+
+size_t
+strcspn(const char *text, const char *set)
+{
+	size_t n = 0;
+
+	while (text[n] && !strchr(set, text[n]))
+		n++;
+	return n;
+}
+
+char *
+strcpy(char *restrict to, const char *restrict from)
+{
+	return memcpy(to, from, strlen(from) + 1);
+}
+
+char *
+strncpy(char *restrict to, const char *restrict from, size_t size)
+{
+	size_t n = strnlen(from, size);
+
+	memcpy(to, from, n);
+	memset(to + n, 0, size - n);
+	return to;
+}
+
+char *
+getenv(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (char **entry = environ; entry && *entry; entry++)
+		if (!strncmp(*entry, name, n) && (*entry)[n] == '=')
+			return *entry + n + 1;
+	return NULL;
+}
+
+int
+unsetenv(const char *name)
+{
+	size_t n = strlen(name);
+	char **to = environ;
+
+	for (char **entry = environ; entry && *entry; entry++)
+		if (strncmp(*entry, name, n) != 0 || (*entry)[n] != '=')
+			*to++ = *entry;
+	if (to)
+		*to = NULL;
+	return 0;
+}
+
+int
+execvp(const char *file, char *const arguments[])
+{
+	const char *at = getenv("PATH"), *end;
+	char path[PATH_MAX];
+	int error = ENOENT;
+
+	if (strchr(file, '/'))
+		return execve(file, arguments, environ);
+	for (at = at ? at : "/usr/local/bin:/bin:/usr/bin";; at = end + 1) {
+		end = strchrnul(at, ':');
+		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)(end - at), at, end > at ? "/" : "", file) < PATH_MAX)
+			(void)execve(path, arguments, environ);
+		if (errno == EACCES)
+			error = EACCES;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return -1;
+		if (!*end)
+			break;
+	}
+	errno = error;
+	return -1;
 }
 
 char *

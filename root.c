@@ -22,7 +22,7 @@
 #include <dirent.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -148,7 +148,7 @@ trees_change(void)
 static int
 remount(int tree, int at, const char *path, uint64_t set)
 {
-	struct statvfs now;
+	struct statfs now;
 
 	int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (back < 0)
@@ -157,8 +157,8 @@ remount(int tree, int at, const char *path, uint64_t set)
 	bool is_file = fchdir(tree) != 0;
 	int error = is_file && fchdir(at) ? -errno : 0;
 	unsigned long kept = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-	if (!error && (fstatvfs(tree, &now) || mount(NULL, is_file ? path : ".", NULL,
-	    MS_REMOUNT | MS_BIND | (now.f_flag & kept) | (unsigned long)set, NULL)))
+	if (!error && (fstatfs(tree, &now) || mount(NULL, is_file ? path : ".", NULL,
+	    MS_REMOUNT | MS_BIND | ((unsigned long)now.f_flags & kept) | (unsigned long)set, NULL)))
 		error = -errno;
 	if (fchdir(back) && !error)
 		error = -errno;

@@ -111,4 +111,62 @@ TEST("a write that failed is told by fflush")
 	close(saved);
 }
 
+TEST("characters and sets of them are found in text, the end of it too")
+{
+	const char *text = "a,b=c";
+
+	CHECK(strchr(text, ',') == text + 1 && !strchr(text, 'x') && strchr(text, '\0') == text + 5);
+	CHECK(strchrnul(text, '=') == text + 3 && strchrnul(text, 'x') == text + 5);
+	CHECK(strspn(text, "ba,") == 3 && strspn(text, "") == 0 && strspn(text, "abc,=") == 5);
+	CHECK(strcspn(text, "=,") == 1 && strcspn(text, "") == 5 && strcspn("", "x") == 0);
+}
+
+TEST("text is copied, and what is left of a field is zero")
+{
+	char field[8] = "1234567";
+
+	CHECK(strncpy(field, "ab", sizeof(field) - 1) == field && !memcmp(field, "ab\0\0\0\0\0", 8));
+	CHECK(!strcmp(strcpy(field, "abcd"), "abcd"));
+}
+
+TEST("a variable is found by its whole name, and taken away wherever it is")
+{
+	char one[] = "LONG_NAME=1", two[] = "LONG=2", three[] = "LONG=3", four[] = "X=";
+	char *list[] = { one, two, four, three, NULL }, **kept = environ;
+
+	environ = list;
+	const char *value = getenv("LONG"), *empty = getenv("X"), *none = getenv("LON");
+	int status = unsetenv("LONG");
+	bool gone = !getenv("LONG") && list[0] == one && list[1] == four && !list[2];
+	environ = kept;
+	CHECK(value == two + 5 && empty == four + 2 && !none);
+	CHECK(!status && gone);
+}
+
+TEST("a program is looked for in PATH, past what is not there and what may not be run")
+{
+	static char path[] = "PATH=/nowhere:/etc/passwd:/etc:/usr/bin:/bin", sh[] = "sh", c[] = "-c", script[] = "exit $1",
+		    zero[] = "0", seven[] = "7", passwd[] = "passwd";
+	static char etc[] = "PATH=/etc";
+	char *env[] = { path, NULL }, *etc_only[] = { etc, NULL };
+	char *argv[] = { sh, c, script, zero, seven, NULL }, *bad[] = { passwd, NULL };
+	int status = 0;
+
+	pid_t pid = fork();
+	if (!pid) {
+		environ = env;
+		execvp(sh, argv);
+		_exit(1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 7);
+	char **kept = environ;
+	environ = etc_only;
+	int denied = execvp(passwd, bad) < 0 ? errno : 0;
+	int missing = execvp("no-such-program", bad) < 0 ? errno : 0;
+	environ = kept;
+	CHECK_INT(denied, EACCES);
+	CHECK_INT(missing, ENOENT);
+}
+
 TEST_MAIN()
