@@ -14,7 +14,13 @@
  * say the same, but Linux 6.18 leaves it at 0.)
  *
  * Figures start from what is there: a group that is used again, or that pid 1 is in already, has
- * memory charged to it; the limit is raised by that, and it is taken off what is reported. */
+ * memory charged to it; the limit is raised by that, and it is taken off what is reported.
+ *
+ * Files in a tmpfs stay charged to the group that wrote them, and a group that is removed before
+ * they are stays in the kernel as 100 to 150 KB. So the groups of a session's runs are its own once
+ * they hold much: they rest on a shelf, without descriptors, until its next run or its end. A run that
+ * deletes what others have left would have that much more than its limit: therefore what is left in
+ * the group that it gets is an eighth of its limit at most, or LEFT_MAX. */
 #include "cgroup.h"
 
 #include <errno.h>
@@ -39,7 +45,10 @@
 enum {
 	LARGE = 1 << 30,		/* bytes: a limit from which on … */
 	LARGE_SLACK = 512 << 10,	/* … so much more does not count */
-	LEFT_MAX = 1 << 20,		/* bytes charged to a group that may be used again */
+	LEFT_MAX = 1 << 20,		/* bytes charged to a group that may be used again by anybody */
+	LEFT_OWN_MAX = 16 << 20,	/* by its session */
+	RESTING_MAX = 1024,		/* the kernel has 65,535 memory cgroups */
+	TRIES_MAX = 4,			/* on a shelf: those that hold too much are looked at again in turn */
 	/* Bytes below a limit where a charge can fail and call the OOM killer; larger do not. */
 	NEAR = 1 << 20,
 	CLOSE_MS = 1000,
@@ -49,6 +58,7 @@ enum {
 	TEXT_MAX = 2048,		/* of the longest file: cpu.stat, memory.events */
 };
 
+#define SPENT UINT64_MAX
 #define BYTES_MAX ((uint64_t)INT64_MAX)	/* v1 takes no more; as good as no limit */
 
 enum file {
@@ -58,6 +68,7 @@ enum file {
 
 struct cgroup_group {
 	struct cgroup_group *next, **link;	/* of the open ones, or the busy ones */
+	struct cgroup_group *rest;		/* behind it on its shelf */
 	struct cgroup *cgroup;			/* NULL: this one does nothing */
 	char name[24];
 	int procs[CGROUP_CONTROLLERS];		/* cgroup.procs, or tasks, by hierarchy */
@@ -83,6 +94,7 @@ struct cgroup {
 	size_t hierarchies_len;
 	struct cgroup_moved moved;
 	struct cgroup_group *open, *busy;
+	size_t resting;
 	struct cgroup_group *probed;	/* what it was tried by: the first that is asked for */
 	bool swap_files;	/* v1: memory.memsw.* */
 	int oom_event;		/* v1: eventfd of our group: limits above the runs' own */
@@ -214,6 +226,7 @@ static void group_open_file(struct cgroup_group *group, enum file file)
 		group->files[file] = openat(base, path, O_RDONLY | O_CLOEXEC);
 }
 
+/* Makes it, or wakes it. */
 static int group_open_files(struct cgroup_group *group)
 {
 	struct cgroup *cgroup = group->cgroup;
@@ -222,7 +235,7 @@ static int group_open_files(struct cgroup_group *group)
 	for (size_t i = 0; i < cgroup->hierarchies_len; i++) {
 		int base = cgroup->hierarchies[i].base;
 
-		if (mkdirat(base, group->name, 0755) < 0)
+		if (mkdirat(base, group->name, 0755) < 0 && errno != EEXIST)	/* it has rested */
 			return -errno;
 		/* To move a whole process the kernel waits until no other is being made, for 10 ms and more; it does not for
 		 * a thread that moves itself. Who enters has one, and v2 can have it made inside (cgroup_clone). */
@@ -559,12 +572,20 @@ int cgroup_read(struct cgroup_group *group, struct cgroup_usage *usage, bool fin
 	group->last = now;
 	divide_cpu(usage, start, &now);
 	/* A peak that was not reset is this run's if it grew, for only this run was inside. */
+	usage->sampled = cgroup_sampled(group) && now.peak <= start->peak;
 	if ((group->peak_reset || now.peak > start->peak) && now.peak > group->sampled)
 		group->sampled = now.peak;
 	usage->peak_kb = kb(since(group->sampled, start->mem));
 	usage->oom_kills = since(now.oom_kills, start->oom_kills);
 	usage->host_oom = usage->oom_kills && !own_limit_was_hit(group, &now);
 	return 0;
+}
+
+/* Without a peak of this run alone the kernel's figure serves only once it exceeds the old one. */
+bool cgroup_sampled(const struct cgroup_group *group)
+{
+	return group->files[MEM_USAGE] >= 0 && !group->peak_reset &&
+	    (group->files[MEM_PEAK] < 0 || group->start.peak > group->start.mem + NEAR);
 }
 
 int cgroup_oom_fd(const struct cgroup_group *group)
@@ -606,25 +627,75 @@ enum cgroup_again cgroup_again(struct cgroup_group *group)
 	return group->again ? CGROUP_NOW : CGROUP_LATER;
 }
 
-bool cgroup_reusable(struct cgroup_group *group)
+/* Bytes that are still charged to a group, or SPENT where it cannot serve another run. */
+static uint64_t left_in(struct cgroup_group *group)
 {
 	char text[8192];
-	uint64_t left;
+	uint64_t left = 0;
 
-	if (!group->cgroup)
-		return true;
 	group->again = false;
-	if (!is_empty(group))
-		return false;
-	if (group->files[MEM_USAGE] < 0)
-		return true;
-	if (cgroup_number(group->files[MEM_USAGE], &left) < 0 || left >= LEFT_MAX)
-		return false;
-	if (group->peak_reset || group->files[MEM_PEAK] < 0)
-		return true;
+	if (!is_empty(group) ||
+	    (group->files[MEM_USAGE] >= 0 && cgroup_number(group->files[MEM_USAGE], &left) < 0))
+		return SPENT;
+	if (group->files[MEM_USAGE] < 0 || group->peak_reset || group->files[MEM_PEAK] < 0)
+		return left;
 	return group->files[MEM_STAT] >= 0 &&
 	    cgroup_pread(group->files[MEM_STAT], text, sizeof(text)) > 0 &&
-	    cgroup_field(text, "shmem") > 0;
+	    cgroup_field(text, "shmem") > 0 ? left : SPENT;
+}
+
+bool cgroup_reusable(struct cgroup_group *group)
+{
+	return !group->cgroup || left_in(group) < LEFT_MAX;
+}
+
+bool cgroup_rest(struct cgroup_group **shelf, struct cgroup_group *group, bool own)
+{
+	struct cgroup *cgroup = group->cgroup;
+	uint64_t left = cgroup ? left_in(group) : SPENT;
+
+	if (left == SPENT || (left < LEFT_MAX && !own) || cgroup->resting == RESTING_MAX)
+		return false;
+	group_close_files(group);
+	group->rest = *shelf;
+	*shelf = group;
+	cgroup->resting++;
+	return true;
+}
+
+static struct cgroup_group *unshelve(struct cgroup_group **shelf)
+{
+	struct cgroup_group *group = *shelf;
+
+	*shelf = group->rest;
+	group->rest = NULL;
+	group->cgroup->resting--;
+	return group;
+}
+
+struct cgroup_group *cgroup_take(struct cgroup_group **shelf, uint64_t mem_kb)
+{
+	uint64_t left, most = mem_kb * (1024 / 8);
+
+	most = most < LEFT_MAX ? LEFT_MAX : most > LEFT_OWN_MAX ? LEFT_OWN_MAX : most;
+	for (int i = 0; i < TRIES_MAX && *shelf; i++) {
+		struct cgroup_group *group = unshelve(shelf), **end = shelf;
+
+		left = group_open_files(group) < 0 ? SPENT : left_in(group);
+		if (left <= most)
+			return group;
+		while (*end)
+			end = &(*end)->rest;
+		if (left == SPENT || !cgroup_rest(end, group, true))
+			cgroup_group_close(group);
+	}
+	return NULL;
+}
+
+void cgroup_shelf_close(struct cgroup_group **shelf)
+{
+	while (*shelf)
+		cgroup_group_close(unshelve(shelf));
 }
 
 /* Start and end */

@@ -40,6 +40,7 @@ struct cgroup_usage {
 						   user is all of it */
 	uint64_t mem_kb;		/* now */
 	uint64_t peak_kb;		/* since cgroup_begin: the kernel's figure, or the largest that was sampled */
+	bool sampled;			/* the peak is the largest that was sampled: another figure may be better */
 	uint64_t oom_kills;		/* in this group since cgroup_begin; v2 may count a process twice */
 	bool host_oom;			/* the kill was for a limit above this group (mem_max_kb or the host): its own limit was
 					   not hit since cgroup_begin */
@@ -75,6 +76,8 @@ int cgroup_read(struct cgroup_group *group, struct cgroup_usage *usage, bool fin
 int cgroup_oom_fd(const struct cgroup_group *group);
 /* Kills everything in it where the kernel can (cgroup.kill): 0, or -ENOSYS. */
 int cgroup_kill(struct cgroup_group *group);
+/* Whether it has to be sampled: what cgroup_read finds without `final` counts for the peak. */
+bool cgroup_sampled(const struct cgroup_group *group);
 /* Whether it can serve another run: nobody inside, and less than 1 MB still charged (files of a session stay charged to
  * the group that wrote them). Where the kernel's peak cannot be reset, figures are kept truthful in another way or it
  * answers false (v2 before Linux 6.12: false, unless files stay charged to it, because a group removed then would stay in
@@ -84,6 +87,14 @@ enum cgroup_again { CGROUP_NEVER, CGROUP_LATER, CGROUP_NOW };
 /* The same for a group in which the sandbox's own pid 1 stays: whether cgroup_begin can start another run there. The kernel gives
  * back what a process had only a while after its end: more than 1 MB may be less soon. */
 enum cgroup_again cgroup_again(struct cgroup_group *group);
+/* The groups of one owner, a session, in which files are charged that are still there. cgroup_rest: a run of the owner's is over.
+ * False where it is not to be kept for the owner alone: little is left there, and it is not the owner's `own` yet; or somebody is inside. Else it
+ * lies on the shelf (NULL: empty), where it takes no descriptor. */
+bool cgroup_rest(struct cgroup_group **shelf, struct cgroup_group *group, bool own);
+/* One for the owner's next run, in which no more is left than an eighth of the run's limit, 1 MB at least and 16 MB at most; NULL
+ * where there is none. */
+struct cgroup_group *cgroup_take(struct cgroup_group **shelf, uint64_t mem_kb);
+void cgroup_shelf_close(struct cgroup_group **shelf);
 /* Removes it; what cannot be removed yet (still dying) is kept and tried again at later calls of cgroup_sweep. NULL is fine. */
 void cgroup_group_close(struct cgroup_group *group);
 /* Removes groups that were busy before. Returns how many remain. */

@@ -29,6 +29,8 @@ struct slot {
 	/* Kept from run to run. */
 	int userns;
 	struct cgroup_group *group;
+	struct cgroup_group *spare;	/* its own, while it has one of its session's */
+	bool lent;
 	/* Of one sandbox. */
 	int pidfd, control;
 	int proc;			/* a context to reconfigure its /proc by, where it may serve again; -1 */
@@ -122,6 +124,8 @@ void slot_fail(struct launcher *launcher, struct slot *slot, const char *step, i
 /* The run is over, its sandbox may live on. */
 void slot_end_run(struct launcher *launcher, struct slot *slot, const struct message_result *result);
 void slot_close_fds(struct slot *slot);
+/* No run is in it any more. */
+void session_remove(struct launcher *launcher, struct store_session *session);
 /* Builds one ahead of need, and gives back what has not been needed for a while. */
 void slots_tend(struct launcher *launcher);
 void slots_wait(struct launcher *launcher);

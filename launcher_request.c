@@ -268,7 +268,7 @@ on_session_close(struct launcher *launcher, const union message *message, int *f
 	/* It is gone for a restart from now on; its files go when the last run has let go of them. */
 	error = store_forget(launcher->store, session);
 	if (!session->running)
-		(void)store_remove(launcher->store, session);
+		session_remove(launcher, session);
 	answer_session(launcher, &what, error);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 static const int64_t least_look_ns = MILLISECOND;	/* between two looks at a CPU clock */
-static const int64_t sample_ns = 20 * MILLISECOND;	/* where no cgroup counts: between two looks at /proc */
+static const int64_t sample_ns = 20 * MILLISECOND;	/* between two looks where the kernel keeps no peak */
 
 static void
 read_usage(struct launcher *launcher, struct slot *slot, struct cgroup_usage *usage, bool final)
@@ -44,10 +44,11 @@ static void
 look_again(struct launcher *launcher, struct slot *slot, uint64_t used_ns, int64_t now)
 {
 	uint64_t limit_ns = slot->run.limits.time_ms * MILLISECOND;
+	bool sampled = !by_group(launcher) || cgroup_sampled(slot->group);
 	int64_t least = by_group(launcher) ? least_look_ns : sample_ns;
 	int64_t left = (int64_t)((limit_ns - used_ns) / cores_of(launcher, slot));
 
-	if (!by_group(launcher) && left > sample_ns)
+	if (sampled && left > sample_ns)
 		left = sample_ns;
 	slot->look = now + (left > least ? left : least);
 }
@@ -250,6 +251,8 @@ run_conclude(struct launcher *launcher, struct slot *slot, int64_t now)
 		sample_end(&slot->sample, slot->report.user_ns, slot->report.system_ns,
 		    slot->report.max_rss_kb);
 	read_usage(launcher, slot, &usage, true);
+	if (usage.sampled && slot->report.type == JAIL_ENDED && slot->report.max_rss_kb > usage.peak_kb)
+		usage.peak_kb = slot->report.max_rss_kb;
 	judge(launcher, slot, &usage, &result);
 	if (slot->session)
 		result.disk_used_kb = store_used_kb(launcher->store, slot->session);

@@ -17,6 +17,9 @@ enum {
 	WARM_KEPT = 4,			/* slots that keep their group and user namespace then */
 	GIVEN_BACK_MOST = 4,		/* in a round */
 	SETTLING_MOST = 4,		/* sandboxes that wait for the kernel */
+	/* A session with more runs than this gets cgroups of its own, however little it writes: in those that all use each of
+	 * its files could be what keeps one. */
+	SHARING_RUNS = 32,
 };
 static const int64_t build_deadline_ns = 10ll * 1000 * MILLISECOND;
 static const int64_t ready_ns = 10ll * 1000 * MILLISECOND;	/* more than READY_KEPT go after so long */
@@ -77,6 +80,13 @@ slot_close_fds(struct slot *slot)
 		close(slot->fds[--slot->fds_len]);
 }
 
+void
+session_remove(struct launcher *launcher, struct store_session *session)
+{
+	cgroup_shelf_close(&session->groups);
+	(void)store_remove(launcher->store, session);
+}
+
 /* The session's last run is over: what it shared is given back, and if it is to go, it goes. */
 static void
 leave_session(struct launcher *launcher, struct store_session *session)
@@ -85,7 +95,7 @@ leave_session(struct launcher *launcher, struct store_session *session)
 		return;
 	close_fd(&session->netns);
 	if (session->closing)
-		(void)store_remove(launcher->store, session);
+		session_remove(launcher, session);
 }
 
 /* The run is over, its sandbox may live on. */
@@ -95,6 +105,21 @@ slot_end_run(struct launcher *launcher, struct slot *slot, const struct message_
 	launcher_answer(launcher, result, sizeof(*result), -1);
 	slot_close_fds(slot);
 	slot->has_run = false;
+}
+
+static void
+leave_group(struct slot *slot, struct store_session *session)
+{
+	if (!slot->group)
+		return;
+	if (!session || !cgroup_rest(&session->groups, slot->group, slot->lent || ++session->runs > SHARING_RUNS)) {
+		if (!slot->lent && cgroup_reusable(slot->group))
+			return;
+		cgroup_group_close(slot->group);
+	}
+	slot->group = slot->spare;
+	slot->spare = NULL;
+	slot->lent = false;
 }
 
 /* The sandbox is gone. What may take time comes after the answer. */
@@ -109,10 +134,7 @@ empty(struct launcher *launcher, struct slot *slot)
 	slot->session = NULL;
 	slot->state = SLOT_EMPTY;
 	slot->look = launcher->wait.now + ready_ns;
-	if (slot->group && !cgroup_reusable(slot->group)) {
-		cgroup_group_close(slot->group);
-		slot->group = NULL;
-	}
+	leave_group(slot, session);
 	leave_session(launcher, session);
 }
 
@@ -155,6 +177,14 @@ slot_kill(struct slot *slot, enum verdict verdict)
 static int
 open_group(struct launcher *launcher, struct slot *slot)
 {
+	struct store_session *session = slot->session;
+	struct cgroup_group *taken = session ? cgroup_take(&session->groups, slot->run.limits.mem_kb) : NULL;
+
+	if (taken) {
+		slot->spare = slot->group;
+		slot->group = taken;
+		slot->lent = true;
+	}
 	if (slot->group)
 		return 0;
 	(void)cgroup_sweep(launcher->cgroup);

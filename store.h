@@ -12,6 +12,7 @@
 #include "uid.h"
 
 struct store;
+struct cgroup_group;
 
 struct store_config {
 	const char *dir;		/* the state directory: made where it is missing, 0700 */
@@ -27,6 +28,8 @@ struct store_session {
 	uint32_t uid_index;
 	int netns;			/* shared by its running runs; -1 */
 	unsigned running;
+	unsigned runs;			/* so far */
+	struct cgroup_group *groups;	/* those of its runs that rest */
 	bool closing;			/* no new runs; files go when the last one is over */
 };
 
