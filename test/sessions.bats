@@ -374,6 +374,49 @@ print(c.recv(100))')" "$URL$AT/run" >"$BATS_TEST_TMPDIR/server" &
 	expect_status 404
 }
 
+# --- what its files are charged to ---
+
+need_cgroup() {
+	[[ $(json .accounting) = cgroup ]] || skip 'no cgroups here: limits are per process'
+}
+
+# How many groups for runs the launcher has made so far: they are numbered.
+groups_made() {
+	local last
+	last=$(find /sys/fs/cgroup -path "*/opensandbox-$SERVER_PID-*" -type d -name '[0-9]*' -printf '%f\n' 2>/dev/null | sort -n | tail -n 1)
+	echo "${last:-0}"
+}
+
+@test "many runs of a session that write use the same cgroups again, and none of their figures has another one's memory" {
+	local before i
+	new_session '{"limits": {"procs": 8}}'
+	in_session true
+	need_cgroup
+	before=$(groups_made)
+	for i in {1..40}; do
+		in_shell "head -c 300000 /dev/zero >/tmp/$i"
+		expect "$(json '.mem < 8192')" true
+	done
+	(($(groups_made) - before < 10))
+	in_shell 'x=$(head -c 20000000 /dev/zero | tr "\0" a)'
+	expect "$(json '.mem > 20000')" true
+	in_session true
+	expect "$(json '.mem < 8192')" true
+}
+
+@test "a run that deletes what earlier ones have left in their session has no more memory for that" {
+	new_session '{"limits": {"mem": 65536}}'
+	in_session true
+	need_cgroup
+	# Two that are small enough for their group to be used again, by far too much for the third.
+	in_shell 'head -c 3000000 /dev/zero >/tmp/a'
+	in_shell 'head -c 3000000 /dev/zero >/tmp/b'
+	in_shell 'head -c 9000000 /dev/zero >/tmp/c; head -c 9000000 /dev/zero >/tmp/d; head -c 9000000 /dev/zero >/tmp/e'
+	expect "$(json '.mem > 26000 and .mem < 40000')" true
+	post "$AT/run" "$(run_json sh -c 'rm /tmp/?; x=$(head -c 30000000 /dev/zero | tr "\0" a); y=$x$x$x; echo "${#y}"')"
+	expect_json .status memory_limit
+}
+
 @test "a client that goes away leaves its session as it was, with no run in it" {
 	new_session
 	curl -s --max-time 0.5 -H 'Content-Type: application/json' -d '{"command": ["sleep", "50"]}' "$URL$AT/run" || :

@@ -652,7 +652,7 @@ def writes(count):
     end = time.time() + 60
     while True:
         groups, kernel = memory_groups() - before[1], kernel_kb() - before[2]
-        if groups < 100 + count / 20 and kernel < 16384 + 10 * count:
+        if groups < 40 + count / 200 and kernel < 16384 + 4 * count:
             break
         check(time.time() < end, "after %d runs: %d memory cgroups more, %d KB of kernel memory more" %
             (count, groups, kernel))

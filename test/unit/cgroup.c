@@ -542,6 +542,52 @@ TEST("files that stay charged to a group take nothing from its next run, up to 1
 		SKIP("no memory controller");
 }
 
+TEST("a group that rests for a session is taken for a run that what is left in it is little for")
+{
+	static const struct cgroup_limits limits = { .mem_kb = 64 << 10, .procs = 8 };
+	struct host host = host_open(0);
+	int file = memfd_create("left", MFD_CLOEXEC);
+	char *block = calloc(1, 3 * MB);
+
+	if (host.facts.memory) {
+		struct cgroup_group *group = group_open(&host, &limits), *shelf = NULL, *taken;
+		pid_t pid = enter(group);
+
+		if (pid == 0)
+			_exit(pwrite(file, block, 3 * MB, 0) != (ssize_t)(3 * MB));
+		CHECK_INT(reap(pid), 0);
+		CHECK(cgroup_rest(&shelf, group, false));
+		CHECK(!cgroup_take(&shelf, 16 << 10));
+		CHECK(shelf == group);
+		taken = cgroup_take(&shelf, limits.mem_kb);
+		CHECK(taken == group && !shelf);
+		if (taken) {
+			CHECK_INT(cgroup_begin(group, &limits), 0);
+			CHECK_INT(hog(group, 16 * MB), 0);
+			struct cgroup_usage usage = final(group, false);
+
+			CHECK(usage.sampled || (usage.peak_kb >= 15 << 10 && usage.peak_kb < 20 << 10));
+			CHECK(was_killed(hog(group, 67 * MB)));
+			CHECK(!final(group, true).host_oom);
+			/* Its files gone, it is no group to be kept for one owner, unless it is that one's already. */
+			CHECK_INT(ftruncate(file, 0), 0);
+			CHECK(!cgroup_rest(&shelf, group, false));
+			pid = enter(group);
+			if (pid == 0)
+				_exit(pwrite(file, block, 4096, 0) != 4096);
+			CHECK_INT(reap(pid), 0);
+			CHECK(cgroup_rest(&shelf, group, true));
+		}
+		cgroup_shelf_close(&shelf);
+		CHECK(!shelf);
+	}
+	cgroup_close(host.cgroup);
+	close(file);
+	free(block);
+	if (!host.facts.memory)
+		SKIP("no memory controller");
+}
+
 TEST("a limit greater than any memory is one that never stops anybody")
 {
 	static const struct cgroup_limits limits = { .mem_kb = UINT64_MAX, .procs = UINT64_MAX };
