@@ -171,21 +171,26 @@ set_host_name(struct jail *jail)
 }
 
 static int
+loopback_up(void)
+{
+	struct ifreq request = { .ifr_flags = IFF_UP | IFF_RUNNING, .ifr_name = "lo" };
+
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int error = ioctl(fd, SIOCSIFFLAGS, &request) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+static int
 raise_loopback(struct jail *jail)
 {
-	struct ifreq request = { .ifr_flags = IFF_UP | IFF_RUNNING };
-
 	if (jail->plan->netns == JAIL_NET_HOST)
 		return 0;
 	if (jail->plan->netns >= 0)
 		return setns(jail->plan->netns, CLONE_NEWNET) ? -errno : 0;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	copy_text(request.ifr_name, sizeof(request.ifr_name), "lo");
-	int error = ioctl(fd, SIOCSIFFLAGS, &request) ? -errno : 0;
-	close(fd);
-	return error;
+	return loopback_up();
 }
 
 /* A session's tree: found in the namespace that holds them all, cloned there, brought here. */
@@ -786,6 +791,33 @@ jail_spawn(const struct jail_plan *plan, int *pidfd, int *control)
 	*pidfd = fd;
 	*control = ends[0];
 	return pid;
+}
+
+/* --- network namespaces ------------------------------------------------------------------------- */
+
+static int
+open_netns(void *proc_and_result)
+{
+	int *fd = proc_and_result, error = loopback_up();
+
+	*fd = error ? error : openat(*fd, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	_exit(0);
+}
+
+int
+jail_netns(int proc)
+{
+	char stack[4096] __attribute__((aligned(16)));
+	int fd = proc;
+
+	/* With our memory and our descriptors: it leaves one there. */
+	pid_t pid = clone(open_netns, stack + sizeof(stack),
+	    CLONE_NEWNET | CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &fd);
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return fd;
 }
 
 /* --- user namespaces ---------------------------------------------------------------------------- */

@@ -177,7 +177,9 @@ launcher_close(struct launcher *launcher, bool keep_sessions)
 	for (size_t i = 0; i < launcher->slots_len; i++) {
 		cgroup_group_close(launcher->slots[i].group);
 		close_fd(&launcher->slots[i].userns);
+		close_fd(&launcher->slots[i].session_userns);
 	}
+	close_fd(&launcher->netns);
 	cgroup_close(launcher->cgroup);
 	uid_block_close(&launcher->uids);
 	wait_close(&launcher->wait);

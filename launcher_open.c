@@ -167,7 +167,7 @@ open_slots(struct launcher *launcher)
 	for (size_t i = 0; i < len; i++) {
 		struct slot *slot = &launcher->slots[i];
 		slot->number = (unsigned)i;
-		slot->userns = slot->pidfd = slot->control = slot->proc = -1;
+		slot->userns = slot->session_userns = slot->pidfd = slot->control = slot->proc = -1;
 	}
 	return 0;
 }
@@ -280,7 +280,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	if (!launcher)
 		return -ENOMEM;
 	launcher->config = *config;
-	launcher->token_dir = launcher->uids.lock = -1;
+	launcher->token_dir = launcher->uids.lock = launcher->netns = -1;
 	wait_open(&launcher->wait);
 	fault->step = "build the seccomp filters";
 	if ((error = seccomp_build(&launcher->command_filter, SECCOMP_COMMAND, 0)) ||

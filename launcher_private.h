@@ -28,6 +28,8 @@ struct slot {
 	unsigned number;
 	/* Kept from run to run. */
 	int userns;
+	int session_userns;		/* of the session that had a run here last, whose uid is: */
+	uid_t session_uid;
 	struct cgroup_group *group;
 	struct cgroup_group *spare;	/* its own, while it has one of its session's */
 	bool lent;
@@ -68,6 +70,7 @@ struct launcher {
 	struct cgroup *cgroup;
 	struct store *store;
 	struct seccomp_program command_filter, watched_filter, init_filter;
+	int netns;			/* made ahead, and never used: for the next run of a session; -1 */
 	dev_t pipes;			/* the file system that pipe(2) makes them on */
 	int self;			/* a pidfd of ourselves, for pid 1 of each sandbox */
 	int signals;

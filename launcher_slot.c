@@ -204,27 +204,52 @@ has_writable_bind(const struct launcher_config *config)
 static int
 open_userns(struct launcher *launcher, struct slot *slot, uid_t init_uid, uid_t user_uid)
 {
+	int *kept = slot->session ? &slot->session_userns : &slot->userns;
+
 	if (!launcher->facts.userns)
 		return -1;
-	if (!slot->session && slot->userns >= 0)
-		return slot->userns;
+	if (slot->session && slot->session_uid != user_uid)
+		close_fd(kept);
+	if (*kept >= 0)
+		return *kept;
 	int fd = jail_userns(root_proc(launcher->root), init_uid, user_uid, launcher->uids.one);
-	if (!slot->session && fd >= 0)
-		slot->userns = fd;
+	if (fd >= 0)
+		*kept = fd;
+	if (slot->session)
+		slot->session_uid = user_uid;
 	return fd;
 }
 
 /* Runs of a session that overlap share one network namespace: the first one's. */
+static int
+find_netns(struct launcher *launcher, const struct slot *slot)
+{
+	struct store_session *session = slot->session;
+
+	if (slot->network == NETWORK_HOST)
+		return JAIL_NET_HOST;
+	if (session && session->netns < 0) {
+		session->netns = launcher->netns;
+		launcher->netns = -1;
+	}
+	return session && session->netns >= 0 ? session->netns : JAIL_NET_NEW;
+}
+
+/* Where pid 1 has made one, it is the first one's; else the next one's is made now, while pid 1 is at work. */
 static void
 share_network(struct launcher *launcher, struct slot *slot)
 {
 	char path[32];
 	struct store_session *session = slot->session;
 
-	if (!session || session->netns >= 0 || slot->network == NETWORK_HOST)
+	if (!session || slot->network == NETWORK_HOST)
 		return;
-	snprintf(path, sizeof(path), "%d/ns/net", (int)slot->pid);
-	session->netns = openat(root_proc(launcher->root), path, O_RDONLY | O_CLOEXEC);
+	if (session->netns < 0) {
+		snprintf(path, sizeof(path), "%d/ns/net", (int)slot->pid);
+		session->netns = openat(root_proc(launcher->root), path, O_RDONLY | O_CLOEXEC);
+	}
+	if (launcher->netns < 0)
+		launcher->netns = jail_netns(root_proc(launcher->root));
 }
 
 /* A sandbox can serve again only where nobody else shares its parts, and where pid 1's capabilities are of a user namespace. */
@@ -263,8 +288,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 		.command_filter = &launcher->command_filter, .init_filter = &launcher->init_filter,
 		.watched_filter = &launcher->watched_filter,
 		.launcher = launcher->self, .userns = userns,
-		.netns = slot->network == NETWORK_HOST ? JAIL_NET_HOST :
-		    session && session->netns >= 0 ? session->netns : JAIL_NET_NEW,
+		.netns = find_netns(launcher, slot),
 		.sessions = launcher->store ? store_namespace(launcher->store) : -1,
 		.session = session ? session->path : NULL,
 		.disk_kb = slot->disk_kb,
@@ -273,8 +297,6 @@ slot_build(struct launcher *launcher, struct slot *slot)
 		.cgroup_namespace = launcher->facts.cgroup_namespace, .one_uid = one,
 	};
 	pid_t pid = jail_spawn(&plan, &slot->pidfd, &slot->control);
-	if (session && userns >= 0)
-		close(userns);
 	if (pid < 0) {
 		slot_fail(launcher, slot, "clone", pid);
 		return;
@@ -288,7 +310,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 static bool
 keeps_spares(const struct slot *slot)
 {
-	return slot->state == SLOT_EMPTY && slot->number >= WARM_KEPT && (slot->group || slot->userns >= 0);
+	return slot->state == SLOT_EMPTY && slot->number >= WARM_KEPT && (slot->group || slot->userns >= 0 || slot->session_userns >= 0);
 }
 
 static void
@@ -301,6 +323,7 @@ give_back(struct launcher *launcher)
 		cgroup_group_close(slot->group);
 		slot->group = NULL;
 		close_fd(&slot->userns);
+		close_fd(&slot->session_userns);
 		given++;
 	}
 }

@@ -29,6 +29,25 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 	wait "$held"
 }
 
+@test "a network namespace that was made ahead goes to one session, and is never the host's" {
+	local round i names running
+	for round in 1 2 3; do
+		running=()
+		# At the same time, since the kernel gives the number of one that is gone to the next.
+		for i in 1 2 3; do
+			(
+				id=$(new_session '{"ttl": 60}')
+				curl -s --max-time 60 -H 'Content-Type: application/json' "$URL/sessions/$id/run" -d "$(body_of \
+					'{"wall_time": 20000}' sh -c 'readlink /proc/self/ns/net; grep -v -e lo: -e "|" /proc/net/dev; sleep 2')"
+			) | jq -r .stdout >"$BATS_TEST_TMPDIR/net.$i" &
+			running+=($!)
+		done
+		wait "${running[@]}"
+		names=$(readlink /proc/self/ns/net; cat "$BATS_TEST_TMPDIR"/net.*)
+		expect "$(grep -c . <<<"$names") $(sort -u <<<"$names" | grep -c '^net:')" '4 4' 'names, and different ones'
+	done
+}
+
 @test "the test of names sees what is there: runs of one session share a loopback and files" {
 	in_session "$OTHER" '{"wall_time": 20000}' -- /attacks/attack meet make 3 >/dev/null &
 	local held=$!
