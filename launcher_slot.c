@@ -310,7 +310,8 @@ slot_build(struct launcher *launcher, struct slot *slot)
 static bool
 keeps_spares(const struct slot *slot)
 {
-	return slot->state == SLOT_EMPTY && slot->number >= WARM_KEPT && (slot->group || slot->userns >= 0 || slot->session_userns >= 0);
+	return slot->state == SLOT_EMPTY && slot->number >= WARM_KEPT &&
+	    (slot->group || slot->userns >= 0 || slot->session_userns >= 0);
 }
 
 static void
