@@ -463,23 +463,24 @@ groups_made() {
 	done
 }
 @test "a session ends when it has been idle for its ttl, and a running command keeps it" {
-	local short long client
-	new_session '{"ttl": 5}' && short=$AT
-	new_session '{"ttl": 5}' && long=$AT
-	curl -s -H 'Content-Type: application/json' -d '{"command": ["sh", "-c", "sleep 9; echo whole"]}' \
+	local short long client first
+	gone() { [[ $(curl -s "$URL/sessions" | jq "map(select(.id == \"${1#/sessions/}\")) | length") == 0 ]]; }
+	new_session '{"ttl": 4}' && long=$AT
+	curl -s -H 'Content-Type: application/json' -d '{"wall_time": 90000,
+		"command": ["sh", "-c", "until [ -e /tmp/stop ]; do sleep 0.2; done; echo whole"]}' \
 		"$URL$long/run" >"$BATS_TEST_TMPDIR/whole" &
 	client=$!
-	sleep 2.7
+	new_session '{"ttl": 4}' && short=$AT
+	first=$(json .expires_at)
+	sleep 1
 	get "$short"
 	expect_status 200
-	sleep 2.7
-	get "$short"
-	expect_status 200
-	gone() { [[ $(curl -s "$URL/sessions" | jq "map(select(.id == \"${1#/sessions/}\")) | length") == 0 ]]; }
+	[[ $(json .expires_at) > $first ]]
+	try_for 30 gone "$short"
 	get "$long"
 	expect_status 200
 	expect_json .idle_secs 0
-	try_for 30 gone "$short"
+	request PUT "$long/files/tmp/stop" --data-binary ''
 	wait "$client"
 	expect "$(jq -r .stdout "$BATS_TEST_TMPDIR/whole")" whole
 	get "$long"
