@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -501,12 +502,28 @@ make_masks(int parts)
 	return 0;
 }
 
+int
+root_leave_chroot(int proc)
+{
+	int own = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (own < 0)
+		return -errno;
+	int error = setns(own, CLONE_NEWNS) ? -errno : 0;
+	close(own);
+	return error;
+}
+
 /* The parts become the root of the launcher's mount namespace. An initramfs cannot be pivoted away from (pivot_root(2)):
  * there the parts are moved over it. */
 static int
-enter_parts(int parts)
+enter_parts(const struct root *root)
 {
-	if (fchdir(parts))
+	int error = root_leave_chroot(root->proc);
+
+	if (error)
+		return error;
+	if (fchdir(root->parts))
 		return -errno;
 	if (!syscall(SYS_pivot_root, ".", ".")) {
 		if (umount2(".", MNT_DETACH))
@@ -591,7 +608,7 @@ root_open(struct root **out, const struct root_config *config, struct root_fault
 			goto err;
 	close(base);
 	fault->step = "enter the launcher's root";
-	if ((error = enter_parts(root->parts)))
+	if ((error = enter_parts(root)))
 		goto err_closed;
 	fault->step = NULL;
 	*out = root;

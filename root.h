@@ -50,6 +50,10 @@ int root_tree_resize(int tree, uint64_t disk_kb);
  * root is gone afterwards. */
 int root_build(const struct root *root, int tree, struct root_fault *fault);
 
+/* Makes the root of the calling process's mount namespace its root. Whoever enters that namespace later by setns(2) finds himself
+ * there, whatever chroot it was made in: what he is to find has to be put there. `proc` is a /proc that is mounted. */
+int root_leave_chroot(int proc);
+
 /* The host's /proc, as the launcher sees it: a descriptor. */
 int root_proc(const struct root *root);
 

@@ -15,6 +15,7 @@
 
 #include "buf.h"
 #include "log.h"
+#include "root.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -105,7 +106,11 @@ static int
 make_namespace(const char *dir)
 {
 	char path[PATH_MAX];
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = proc < 0 ? -errno : root_leave_chroot(proc);
 
+	if (error)
+		return error;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("opensandbox", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=256m") ||
 	    chdir("/proc") || mkdir("records", 0700))

@@ -151,6 +151,37 @@ show_mounts() {
 	expect "$(jq -r '.status + " " + .accounting' result)" 'exited rlimit'
 }
 
+@test "in a chroot, of a mount or of a directory, a server makes runs and sessions" {
+	need curl jq unshare
+	mkdir mount
+	cat >chrooted <<-END
+		#!/bin/sh
+		exec unshare --mount --propagation private sh -euc \
+			'mount --rbind / "\$1"; cd "\$1\$2"; shift 2; exec chroot . $binary "\$@"' sh "$PWD/mount" "\$BELOW" "\$@"
+	END
+	chmod +x chrooted
+	# The second root is no mount point: a directory of the first that holds mounts.
+	mkdir -p below/{proc,dev,usr,tmp}
+	for name in bin lib lib64; do ln -s "usr/$name" "below/$name"; done
+	sed 's|; cd "|; for name in proc dev usr tmp; do mount --rbind /$name "$1$2/$name"; done&|' chrooted >directory
+	chmod +x directory
+	for kind in chrooted directory; do
+		BELOW=; [[ $kind = chrooted ]] || BELOW=$PWD/below
+		export BELOW
+		OPENSANDBOX=$PWD/$kind start_server
+		post /run '{"command": ["echo", "out"]}'
+		expect_json .stdout out
+		post /sessions '{}'
+		expect_status 201
+		id=$(json .session_id)
+		post "/sessions/$id/run" '{"command": ["sh", "-c", "echo kept >/tmp/x; ls -d /s /proc/self"]}'
+		expect_json .stdout /proc/self
+		get "/sessions/$id/files/tmp/x"
+		expect "$body" kept
+		stop_server
+	done
+}
+
 @test "on a read-only root runs work, and a server that can keep no sessions says why" {
 	need curl
 	read_only='mount --bind / /mnt 2>/dev/null; mount -o remount,bind,ro /
