@@ -30,84 +30,79 @@ enum {
 	ERROR_MAX = 2048,
 	HELD_MAX = 512 << 20,		/* bytes that all jobs together may hold */
 	SLOW_S = 10,			/* a reply that has been taken for so long may have to make room */
-	FIELDS_MAX = 512,
 	BEARER_LEN = 7,			/* of "Bearer " */
 };
 
 /* --- replies -------------------------------------------------------------------------------------- */
 
-static void
-note_reply(struct job *job, int status)
+void
+api_field(struct job *job, const char *format, ...)
 {
+	size_t len = strlen(job->fields);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(job->fields + len, sizeof(job->fields) - len, format, arguments);
+	va_end(arguments);
+}
+
+static void
+reply(struct api *api, struct job *job, int status, const char *type, struct buf *body)
+{
+	if (body && body->failed) {
+		buf_free(body);
+		body = NULL;
+		type = NULL;
+		status = 503;
+	}
 	job->status = status;
 	job->replied = true;
-}
-
-void
-api_reply_json(struct api *api, struct job *job, int status, const char *fields, struct buf *body)
-{
-	char all[FIELDS_MAX];
-
-	snprintf(all, sizeof(all), "X-Request-Id: %s\r\n%s", job->request_id, fields ? fields : "");
-	note_reply(job, status);
 	job->replied_at = api->now;
-	(void)api_hold(api, job, body->size);
-	if (body->failed) {
-		buf_free(body);
-		(void)http_reply(api->config.http, job->client, 503, NULL, all, NULL);
-		return;
-	}
-	if (http_reply(api->config.http, job->client, status, "application/json", all, body))
+	(void)api_hold(api, job, body ? body->size : 0);
+	if (http_reply(api->config.http, job->client, status, type, job->fields, body) && body)
 		buf_free(body);
 }
 
 void
-api_reply_empty(struct api *api, struct job *job, int status)
+api_reply(struct api *api, struct job *job, int status, struct buf *body)
 {
-	char fields[FIELDS_MAX];
-
-	snprintf(fields, sizeof(fields), "X-Request-Id: %s\r\n", job->request_id);
-	note_reply(job, status);
-	(void)http_reply(api->config.http, job->client, status, NULL, fields, NULL);
+	reply(api, job, status, body ? "application/json" : NULL, body);
 }
 
-static void
-reply_error_fields(struct api *api, struct job *job, const struct request_error *error,
-    const char *fields)
+bool
+api_begin_reply(struct api *api, struct job *job, int status, const char *type, int64_t length)
 {
-	struct buf body;
-	char more[FIELDS_MAX];
-
-	buf_init(&body, ERROR_MAX);
-	buf_puts(&body, "{\"error\": ");
-	json_write_string(&body, str_of(error->text));
-	buf_puts(&body, ", \"code\": ");
-	json_write_string(&body, str_of(error->code));
-	if (error->field[0]) {
-		buf_puts(&body, ", \"field\": ");
-		json_write_string(&body, str_of(error->field));
-	}
-	buf_puts(&body, "}\n");
-	snprintf(more, sizeof(more), "%s", fields ? fields : "");
-	if (error->status == 503 || error->status == 429)
-		snprintf(more, sizeof(more), "Retry-After: %d\r\n", RETRY_AFTER_S);
-	api_reply_json(api, job, error->status, more, &body);
+	job->status = status;
+	return !http_reply_begin(api->config.http, job->client, status, type, job->fields, length);
 }
 
 void
 api_reply_error(struct api *api, struct job *job, const struct request_error *error)
 {
-	reply_error_fields(api, job, error, NULL);
+	struct buf body;
+
+	buf_init(&body, ERROR_MAX);
+	buf_puts(&body, "{\"error\": ");
+	json_write_string(&body, str_of(error->text));
+	buf_printf(&body, ", \"code\": \"%s\"", error->code);
+	if (error->field[0]) {
+		buf_puts(&body, ", \"field\": ");
+		json_write_string(&body, str_of(error->field));
+	}
+	buf_puts(&body, "}\n");
+	if (error->status == 503 || error->status == 429)
+		api_field(job, "Retry-After: %d\r\n", RETRY_AFTER_S);
+	api_reply(api, job, error->status, &body);
 }
 
 void
-api_fail(struct api *api, struct job *job, int status, const char *code, const char *format, ...)
+api_fail(struct api *api, struct job *job, enum fault fault, const char *format, ...)
 {
-	struct request_error error = { .status = status, .code = code };
+	struct request_error error;
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(error.text, sizeof(error.text), format, arguments);
+	request_vfail(&error, fault, NULL, format, arguments);
 	va_end(arguments);
 	api_reply_error(api, job, &error);
 }
@@ -230,29 +225,36 @@ free_job(struct api *api, struct job *job)
 static bool
 id_is_plain(struct str id)
 {
-	for (size_t i = 0; i < id.len; i++) {
-		char c = id.data[i];
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-		    !strchr("-_.:+/=", c))
+	for (size_t i = 0; i < id.len; i++)
+		if (!byte_is_alnum(id.data[i]) && (!id.data[i] || !strchr("-_.:+/=", id.data[i])))
 			return false;
-	}
 	return id.len > 0 && id.len <= 64;
 }
 
 static void
 set_request_id(struct job *job, const struct http_request *request)
 {
-	uint8_t bytes[8] = { 0 };
+	unsigned long long random = 0;
 	size_t count = 0;
 	struct str given = request ? http_field(request, "x-request-id", &count) : (struct str){ NULL, 0 };
 
 	if (count == 1 && id_is_plain(given)) {
 		snprintf(job->request_id, sizeof(job->request_id), "%.*s", (int)given.len, given.data);
-		return;
+	} else {
+		(void)!getrandom(&random, sizeof(random), 0);
+		snprintf(job->request_id, sizeof(job->request_id), "%016llx", random);
 	}
-	(void)!getrandom(bytes, sizeof(bytes), 0);
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(job->request_id + 2 * i, 3, "%02x", bytes[i]);
+	api_field(job, "X-Request-Id: %s\r\n", job->request_id);
+}
+
+/* What follows the scheme of a request's Authorization. */
+static struct str
+token_of(const struct http_request *request, struct str *scheme, size_t *count)
+{
+	struct str field = http_field(request, "authorization", count);
+
+	*scheme = (struct str){ field.data, field.len < BEARER_LEN ? field.len : BEARER_LEN };
+	return str_skip(field, scheme->len);
 }
 
 /* Whoever has shown a token is known by it, anybody else by address or, behind a unix socket, by uid. A token that is not asked
@@ -261,40 +263,34 @@ static uint64_t
 asker_of(const struct api *api, const struct http_request *request)
 {
 	const struct sockaddr *peer = (const struct sockaddr *)&request->peer;
-	uint64_t hash = 0xcbf29ce484222325u;		/* FNV-1a */
-	const unsigned char *bytes = (const unsigned char *)&request->peer_uid;
-	size_t len = sizeof(request->peer_uid), count;
+	struct str who = { (const char *)&request->peer_uid, sizeof(request->peer_uid) }, scheme;
+	size_t count;
 
-	if (api->tokens.required) {
-		struct str field = http_field(request, "authorization", &count);
-		size_t scheme = field.len < BEARER_LEN ? field.len : BEARER_LEN;
-		bytes = (const unsigned char *)field.data + scheme;
-		len = field.len - scheme;
-	} else if (peer->sa_family == AF_INET) {
-		bytes = (const unsigned char *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr;
-		len = 4;
-	} else if (peer->sa_family == AF_INET6) {
-		/* One client has a /64. */
-		bytes = (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-		len = 8;
-	}
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3u;
-	return hash;
+	if (api->tokens.required)
+		who = token_of(request, &scheme, &count);
+	else if (peer->sa_family == AF_INET)
+		who = (struct str){ (const char *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4 };
+	else if (peer->sa_family == AF_INET6)	/* One client has a /64. */
+		who = (struct str){ (const char *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 8 };
+	return str_hash(who);
 }
 
+/* NULL where there is no memory for it: the client is told. */
 static struct job *
-new_job(struct api *api, struct http_client client)
+new_job(struct api *api, struct http_client client, const struct http_request *request)
 {
 	struct job *job = client.slot < api->jobs_len ? calloc(1, sizeof(*job)) : NULL;
 
-	if (!job)
+	if (!job) {
+		(void)http_reply(api->config.http, client, 503, NULL, NULL, NULL);
 		return NULL;
+	}
 	job->client = client;
 	job->began = api->now;
 	job->run.parcel = job->run.input = job->create.parcel = -1;
 	buf_init(&job->run.copies, 1);
 	buf_init(&job->text, 1);
+	set_request_id(job, request);
 	api->jobs[client.slot] = job;
 	api->busy++;
 	return job;
@@ -318,10 +314,13 @@ api_rules(const struct api *api, const struct session *session)
 }
 
 int
-api_null(struct api *api)
+api_null(struct api *api, struct job *job)
 {
 	int fd = fcntl(api->config.null, F_DUPFD_CLOEXEC, 0);
-	return fd < 0 ? -errno : fd;
+
+	if (fd < 0)
+		api_fail(api, job, FAULT_OVERLOADED, "no descriptor: %s", strerror(errno));
+	return fd;
 }
 
 /* Replies that nobody takes must not keep others from running: the one that has been taken for longest goes. */
@@ -369,11 +368,9 @@ start_now(struct api *api, struct job *job)
 	job->started = api->now;
 	int error = sandbox_start(api->config.sandbox, spec, &job->handle);
 	if (error) {
+		bool full = error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOSPC;
 		job->handle = NULL;
-		if (error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOSPC)
-			api_fail(api, job, 503, "overloaded", "no room for a run: %s", strerror(-error));
-		else
-			api_fail(api, job, 500, "internal", "cannot start a run: %s", strerror(-error));
+		api_fail(api, job, full ? FAULT_OVERLOADED : FAULT_INTERNAL, "cannot start a run: %s", strerror(-error));
 		return true;
 	}
 	(void)api_hold(api, job, job->held + held);
@@ -412,7 +409,7 @@ make_room(struct api *api, const struct job *asking)
 		return false;
 	leave_queue(api, newest);
 	close_spec(newest);
-	api_fail(api, newest, 503, "overloaded", "too many requests are waiting");
+	api_fail(api, newest, FAULT_OVERLOADED, "too many requests are waiting");
 	return true;
 }
 
@@ -440,7 +437,7 @@ api_start(struct api *api, struct job *job)
 		return;
 	if (api->queue_len >= QUEUE_MAX && !make_room(api, job)) {
 		close_spec(job);
-		api_fail(api, job, 503, "overloaded", "%zu requests are waiting already", api->queue_len);
+		api_fail(api, job, FAULT_OVERLOADED, "%zu requests are waiting already", api->queue_len);
 		return;
 	}
 	job->turn = turn_of(api, job);
@@ -529,24 +526,33 @@ api_operation_ok(struct api *api, struct job *job, const char *what)
 {
 	const struct message_result *result = &job->result;
 	int error = result->exit_code;
+	const char *why = strerror(error);
+	enum fault fault = FAULT_INVALID_REQUEST;
 
-	if (result->verdict == VERDICT_EXITED && error == 0)
+	if (result->verdict == VERDICT_INTERNAL && result->error == ENOENT) {
+		api_fail(api, job, FAULT_NO_SESSION, "session not found");
+		return false;
+	}
+	if (result->verdict == VERDICT_CANCELED) {
+		fault = FAULT_DRAINING;
+		what = "canceled";
+		why = "the session or the server is ending";
+	} else if (result->verdict != VERDICT_EXITED) {
+		fault = FAULT_INTERNAL;
+		what = result->step[0] ? result->step : "file operation";
+		why = result->error ? strerror(result->error) : result_status(result->verdict);
+	} else if (error == 0) {
 		return true;
-	if (result->verdict == VERDICT_CANCELED)
-		api_fail(api, job, 503, "draining", "canceled: the session or the server is ending");
-	else if (result->verdict == VERDICT_INTERNAL && result->error == ENOENT)
-		api_fail(api, job, 404, "session_not_found", "session not found");
-	else if (result->verdict != VERDICT_EXITED)
-		api_fail(api, job, 500, "internal", "%s: %s", result->step[0] ? result->step : "file operation",
-		    result->error ? strerror(result->error) : result_status(result->verdict));
-	else if (error == ENOENT || error == ENOTDIR)
-		api_fail(api, job, 404, "file_not_found", "file not found: %s", what);
-	else if (error == ENOSPC || error == EDQUOT || error == EFBIG || error == ENOMEM)
-		api_fail(api, job, 507, "disk_full", "%s: %s", what, strerror(error));
-	else if (error == EACCES || error == EPERM || error == EROFS || error == EBUSY)
-		api_fail(api, job, 403, "forbidden", "%s: %s", what, strerror(error));
-	else
-		api_fail(api, job, 400, "invalid_request", "%s: %s", what, strerror(error));
+	} else if (error == ENOENT || error == ENOTDIR) {
+		fault = FAULT_NO_FILE;
+		why = what;
+		what = "file not found";
+	} else if (error == ENOSPC || error == EDQUOT || error == EFBIG || error == ENOMEM) {
+		fault = FAULT_DISK_FULL;
+	} else if (error == EACCES || error == EPERM || error == EROFS || error == EBUSY) {
+		fault = FAULT_FORBIDDEN;
+	}
+	api_fail(api, job, fault, "%s: %s", what, why);
 	return false;
 }
 
@@ -556,15 +562,11 @@ static void
 show_health(struct api *api, struct job *job, const struct json_value *unused)
 {
 	struct buf body;
-	char fields[128];
 
 	(void)unused;
 	buf_init(&body, 64);
 	buf_puts(&body, api->draining ? "draining" : "OK");
-	note_reply(job, api->draining ? 503 : 200);
-	snprintf(fields, sizeof(fields), "X-Request-Id: %s\r\n", job->request_id);
-	if (http_reply(api->config.http, job->client, job->status, "text/plain", fields, &body))
-		buf_free(&body);
+	reply(api, job, api->draining ? 503 : 200, "text/plain", &body);
 }
 
 static void
@@ -583,18 +585,13 @@ show_version(struct api *api, struct job *job, const struct json_value *unused)
 	json_write_string(&body, str_of(api->config.kernel));
 	buf_printf(&body, ", \"network\": \"%s\", \"limits\": {", rules->network_host ? "host" : "none");
 	for (int i = 0; i < LIMITS_LEN; i++) {
-		uint64_t ceiling = limits_get(&rules->ceilings, (enum limit_id)i);
-		uint64_t greatest = limit_fields[i].greatest;
-		if (ceiling && ceiling < greatest)
-			greatest = ceiling;
-		if (i == LIMIT_NOFILE && rules->nofile_max < greatest)
-			greatest = rules->nofile_max;
 		buf_printf(&body, "%s\"%s\": {\"default\": ", i ? ", " : "", limit_fields[i].name);
 		if (limit_fields[i].standard)
 			buf_printf(&body, "%llu", (unsigned long long)limit_fields[i].standard);
 		else
 			buf_puts(&body, "null");
-		buf_printf(&body, ", \"max\": %llu}", (unsigned long long)greatest);
+		buf_printf(&body, ", \"max\": %llu}",
+		    (unsigned long long)request_greatest(rules, (enum limit_id)i));
 	}
 	struct session *session;
 	for (size_t i = 0; (session = sessions_at(api->config.sessions, i)); i++) {
@@ -608,7 +605,7 @@ show_version(struct api *api, struct job *job, const struct json_value *unused)
 	    (unsigned long long)used);
 	buf_append_str(&body, api->config.facts);
 	buf_puts(&body, "}\n");
-	api_reply_json(api, job, 200, NULL, &body);
+	api_reply(api, job, 200, &body);
 }
 
 /* --- routes ---------------------------------------------------------------------------------------- */
@@ -632,11 +629,6 @@ static const struct route routes[] = {
 
 enum { ROUTES_LEN = sizeof(routes) / sizeof(routes[0]) };
 
-static const char *const method_names[] = {
-	[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT",
-	[HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = "OTHER",
-};
-
 /* Whether a path has a pattern's form; the parts that vary are given out. */
 static bool
 route_matches(const char *pattern, struct str path, struct str *id, struct str *rest)
@@ -647,13 +639,10 @@ route_matches(const char *pattern, struct str path, struct str *id, struct str *
 			return true;
 		}
 		if (*pattern == ':') {
-			size_t len = 0;
-			while (len < path.len && path.data[len] != '/')
-				len++;
-			if (!len)
+			*id = str_until(path, "/");
+			if (!id->len)
 				return false;
-			*id = (struct str){ path.data, len };
-			path = (struct str){ path.data + len, path.len - len };
+			path = str_skip(path, id->len);
 			pattern++;
 			continue;
 		}
@@ -661,7 +650,7 @@ route_matches(const char *pattern, struct str path, struct str *id, struct str *
 			return !*pattern && !path.len;
 		if (*pattern++ != *path.data)
 			return false;
-		path = (struct str){ path.data + 1, path.len - 1 };
+		path = str_skip(path, 1);
 	}
 }
 
@@ -684,7 +673,7 @@ find_route(const struct http_request *request, struct str *id, struct str *rest,
 		if (routes[i].method == HTTP_HEAD)
 			continue;		/* named with GET */
 		size_t len = strlen(allow);
-		snprintf(allow + len, size - len, "%s%s%s", len ? ", " : "", method_names[routes[i].method],
+		snprintf(allow + len, size - len, "%s%s%s", len ? ", " : "", http_method_name(routes[i].method),
 		    routes[i].method == HTTP_GET ? ", HEAD" : "");
 	}
 	return request->method == HTTP_HEAD ? get : NULL;
@@ -692,39 +681,22 @@ find_route(const struct http_request *request, struct str *id, struct str *rest,
 
 /* --- who may ask ----------------------------------------------------------------------------------- */
 
-/* The name in "name", "name:port", "[::1]:port". */
-static struct str
-host_name(struct str host)
-{
-	size_t len = 0;
-
-	if (host.len && host.data[0] == '[') {
-		while (len < host.len && host.data[len] != ']')
-			len++;
-		return (struct str){ host.data, len < host.len ? len + 1 : len };
-	}
-	while (len < host.len && host.data[len] != ':')
-		len++;
-	return (struct str){ host.data, len };
-}
-
 static bool
 is_address(struct str name)
 {
-	if (name.len && name.data[0] == '[')
-		return true;
 	for (size_t i = 0; i < name.len; i++)
 		if (!(name.data[i] >= '0' && name.data[i] <= '9') && name.data[i] != '.')
 			return false;
 	return name.len > 0;
 }
 
+/* "name", "name:port", "[::1]:port" */
 static bool
 host_allowed(const struct api *api, struct str host)
 {
-	struct str name = host_name(host);
+	struct str name = str_until(host, ":");
 
-	if (str_is_nocase(name, "localhost") || is_address(name))
+	if (str_begins(host, "[") || str_is_nocase(name, "localhost") || is_address(name))
 		return true;
 	for (size_t i = 0; i < api->config.allow_host->len; i++)
 		if (str_is_nocase(name, api->config.allow_host->values[i]))
@@ -736,18 +708,9 @@ host_allowed(const struct api *api, struct str host)
 static bool
 origin_allowed(struct str origin, struct str host)
 {
-	if (str_begins(origin, "http://"))
-		origin = (struct str){ origin.data + 7, origin.len - 7 };
-	else if (str_begins(origin, "https://"))
-		origin = (struct str){ origin.data + 8, origin.len - 8 };
-	else
-		return false;
-	char text[300];
-	if (host.len >= sizeof(text))
-		return false;
-	memcpy(text, host.data, host.len);
-	text[host.len] = '\0';
-	return str_is_nocase(origin, text);
+	size_t scheme = str_begins(origin, "http://") ? 7 : str_begins(origin, "https://") ? 8 : 0;
+
+	return scheme && str_eq_nocase(str_skip(origin, scheme), host);
 }
 
 static bool
@@ -756,27 +719,24 @@ may_ask(struct api *api, struct job *job, const struct http_request *request)
 	size_t count;
 
 	if (api->tokens.required) {
-		struct str field = http_field(request, "authorization", &count);
-		struct str scheme = { field.data, field.len < BEARER_LEN ? field.len : BEARER_LEN };
-		struct str token = { field.data + scheme.len, field.len - scheme.len };
+		struct str scheme, token = token_of(request, &scheme, &count);
 		if (count == 1 && str_is_nocase(scheme, "bearer ") && token_known(&api->tokens, token))
 			return true;
-		struct request_error error;
-		request_fail(&error, 401, "unauthorized", NULL, "%s", count ? "the token is not known" :
+		api_field(job, "WWW-Authenticate: Bearer\r\n");
+		api_fail(api, job, FAULT_UNAUTHORIZED, count ? "the token is not known" :
 		    "a token is needed: Authorization: Bearer TOKEN");
-		reply_error_fields(api, job, &error, "WWW-Authenticate: Bearer\r\n");
 		return false;
 	}
 	if (api->config.listener_is_unix[request->listener])
 		return true;
 	if (request->host.len && !host_allowed(api, request->host)) {
-		api_fail(api, job, 403, "forbidden", "the Host field names no address, nor localhost, nor a "
+		api_fail(api, job, FAULT_FORBIDDEN, "the Host field names no address, nor localhost, nor a "
 		    "name given by --allow-host");
 		return false;
 	}
 	struct str origin = http_field(request, "origin", &count);
 	if (count && (count > 1 || !origin_allowed(origin, request->host))) {
-		api_fail(api, job, 403, "forbidden", "a page of another origin asks");
+		api_fail(api, job, FAULT_FORBIDDEN, "a page of another origin asks");
 		return false;
 	}
 	return true;
@@ -787,11 +747,8 @@ is_json(const struct http_request *request)
 {
 	size_t count;
 	struct str type = http_field(request, "content-type", &count);
-	size_t len = 0;
 
-	while (len < type.len && type.data[len] != ';' && type.data[len] != ' ' && type.data[len] != '\t')
-		len++;
-	return count == 1 && str_is_nocase((struct str){ type.data, len }, "application/json");
+	return count == 1 && str_is_nocase(str_until(type, "; \t"), "application/json");
 }
 
 /* --- requests -------------------------------------------------------------------------------------- */
@@ -799,17 +756,12 @@ is_json(const struct http_request *request)
 static bool
 set_session(struct api *api, struct job *job, struct str id)
 {
-	char fields[FIELDS_MAX] = "";
-	struct request_error error;
-
 	struct session *session = session_find(api->config.sessions, id);
 	if (session) {
 		job->session = session;
 		session_enter(session);
 		return true;
 	}
-	request_fail(&error, 404, "session_not_found", NULL, "session not found: %.*s",
-	    (int)(id.len < 80 && utf8_valid(id) ? id.len : 0), id.data);
 	/* "<node>-<uuid>": a session of another machine is answered there (fly.io/docs: fly-replay). */
 	if (api->config.fly && id.len > 37 && id.len < MESSAGE_ID_MAX) {
 		struct str node = { id.data, id.len - 37 };
@@ -818,10 +770,10 @@ set_session(struct api *api, struct job *job, struct str id)
 			plain &= (node.data[i] >= 'a' && node.data[i] <= 'z') ||
 			    (node.data[i] >= '0' && node.data[i] <= '9');
 		if (plain && !str_is(node, api->config.node))
-			snprintf(fields, sizeof(fields), "fly-replay: instance=%.*s\r\n", (int)node.len,
-			    node.data);
+			api_field(job, "fly-replay: instance=%.*s\r\n", (int)node.len, node.data);
 	}
-	reply_error_fields(api, job, &error, fields);
+	api_fail(api, job, FAULT_NO_SESSION, "session not found: %.*s",
+	    (int)(id.len < 80 && utf8_valid(id) ? id.len : 0), id.data);
 	return false;
 }
 
@@ -835,16 +787,13 @@ set_path(struct api *api, struct job *job, struct str rest)
 	buf_putc(&path, '/');
 	bool bad = http_decode(&path, rest) || path.failed || str_has_nul(buf_str(&path));
 	for (size_t at = 0; !bad && at < path.len;) {
-		size_t len = 0;
-		while (at + len < path.len && path.data[at + len] != '/')
-			len++;
-		bad = (len == 0 && at > 0) || (len == 1 && path.data[at] == '.') ||
-		    (len == 2 && !memcmp(path.data + at, "..", 2));
-		at += len + 1;
+		struct str part = str_until(str_skip(buf_str(&path), at), "/");
+		bad = (part.len == 0 && at > 0) || str_is(part, ".") || str_is(part, "..");
+		at += part.len + 1;
 	}
 	if (bad) {
 		buf_free(&path);
-		api_fail(api, job, 400, "invalid_request", "the path of a file has a bad escape, a NUL, '.' or '..', "
+		api_fail(api, job, FAULT_INVALID_REQUEST, "the path of a file has a bad escape, a NUL, '.' or '..', "
 		    "or is too long");
 		return false;
 	}
@@ -855,20 +804,19 @@ set_path(struct api *api, struct job *job, struct str rest)
 static void
 begin_job(struct api *api, struct job *job, const struct http_request *request)
 {
-	char allow[64] = "", fields[96];
+	char allow[64] = "";
 	struct str id = { NULL, 0 }, rest = { NULL, 0 };
-	struct request_error error;
 
 	job->route = find_route(request, &id, &rest, allow, sizeof(allow));
 	if (!(job->route && job->route->open) && !may_ask(api, job, request))
 		return;
 	if (!job->route) {
-		snprintf(fields, sizeof(fields), "Allow: %s\r\n", allow);
-		if (*allow)
-			request_fail(&error, 405, "method_not_allowed", NULL, "this path has %s", allow);
-		else
-			request_fail(&error, 404, "not_found", NULL, "no such path");
-		reply_error_fields(api, job, &error, *allow ? fields : NULL);
+		if (*allow) {
+			api_field(job, "Allow: %s\r\n", allow);
+			api_fail(api, job, FAULT_METHOD, "this path has %s", allow);
+		} else {
+			api_fail(api, job, FAULT_NOT_FOUND, "no such path");
+		}
 		return;
 	}
 	if (id.data && !set_session(api, job, id))
@@ -877,7 +825,7 @@ begin_job(struct api *api, struct job *job, const struct http_request *request)
 		return;
 	if (api->draining && !job->route->open && job->route->method != HTTP_GET &&
 	    job->route->method != HTTP_DELETE) {
-		api_fail(api, job, 503, "draining", "the server is ending");
+		api_fail(api, job, FAULT_DRAINING, "the server is ending");
 		return;
 	}
 	if (!job->route->has_body) {
@@ -885,7 +833,7 @@ begin_job(struct api *api, struct job *job, const struct http_request *request)
 		return;
 	}
 	if (request->has_body && !is_json(request)) {
-		api_fail(api, job, 415, "unsupported_media_type", "the body must come with "
+		api_fail(api, job, FAULT_MEDIA_TYPE, "the body must come with "
 		    "Content-Type: application/json");
 		return;
 	}
@@ -901,7 +849,7 @@ take_body(struct api *api, struct job *job)
 
 	/* It may have been deleted while the body came. */
 	if (job->session && job->session->state != SESSION_LIVE) {
-		api_fail(api, job, 404, "session_not_found", "session not found: %s", job->session->id);
+		api_fail(api, job, FAULT_NO_SESSION, "session not found: %s", job->session->id);
 		return;
 	}
 	if (!text.len && job->route->begin == api_session_create) {
@@ -919,28 +867,11 @@ take_body(struct api *api, struct job *job)
 	json_free(json);
 }
 
-static const char *
-code_of_status(int status)
-{
-	switch (status) {
-	case 408: return "request_timeout";
-	case 411: return "length_required";
-	case 413: return "too_large";
-	case 414: return "target_too_long";
-	case 417: return "expectation_failed";
-	case 431: return "head_too_large";
-	case 501: return "not_implemented";
-	case 503: return "overloaded";
-	case 505: return "version_not_supported";
-	default: return "bad_request";
-	}
-}
-
 static void
 log_job(struct api *api, const struct job *job)
 {
 	struct log_line line = {
-		.id = job->request_id, .method = job->route ? method_names[job->route->method] : "-",
+		.id = job->request_id, .method = job->route ? http_method_name(job->route->method) : "-",
 		.route = job->route ? job->route->pattern : "-", .status = job->status, .sent = job->sent,
 		.ns = api->now - job->began, .result = job->has_result ? &job->result : NULL,
 	};
@@ -953,36 +884,29 @@ take_bad(struct api *api, const struct http_event *event)
 {
 	struct job *job = find_job(api, event->client);
 
-	if (!job) {
-		job = new_job(api, event->client);
-		if (!job) {
-			(void)http_reply(api->config.http, event->client, 503, NULL, NULL, NULL);
-			return;
-		}
-		set_request_id(job, NULL);
-	}
-	if (job->replied)
+	if (!job)
+		job = new_job(api, event->client, NULL);
+	if (!job || job->replied)
 		return;
 	/* What was begun for it (an upload) ends here. */
 	leave_queue(api, job);
-	api_fail(api, job, event->status, code_of_status(event->status), "%s", event->reason);
+	api_fail(api, job, request_fault(event->status), "%s", event->reason);
 }
 
 static void
 take_event(struct api *api, const struct http_event *event)
 {
 	struct job *job = find_job(api, event->client);
+	const struct http_request *request;
 
 	switch (event->type) {
 	case HTTP_REQUEST:
-		job = new_job(api, event->client);
-		if (!job) {
-			(void)http_reply(api->config.http, event->client, 503, NULL, NULL, NULL);
-			return;
+		request = http_request(api->config.http, event->client);
+		job = new_job(api, event->client, request);
+		if (job) {
+			job->asker = asker_of(api, request);
+			begin_job(api, job, request);
 		}
-		set_request_id(job, http_request(api->config.http, event->client));
-		job->asker = asker_of(api, http_request(api->config.http, event->client));
-		begin_job(api, job, http_request(api->config.http, event->client));
 		return;
 	case HTTP_BAD:
 		take_bad(api, event);
@@ -1075,7 +999,7 @@ api_cancel_all(struct api *api)
 		if (job->queued) {
 			leave_queue(api, job);
 			close_spec(job);
-			api_fail(api, job, 503, "draining", "the server is ending");
+			api_fail(api, job, FAULT_DRAINING, "the server is ending");
 		} else if (job->handle) {
 			sandbox_cancel(api->config.sandbox, job->handle);
 		}

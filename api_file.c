@@ -15,12 +15,6 @@
 
 enum { ENTRY_TEXT_MAX = 4096, OPERATION_MEM_KB = 65536 };
 
-void
-api_close_fd(int fd)
-{
-	close(fd);
-}
-
 /* An operation may write all of the session's disk, and take as long as its client does. */
 static struct limits
 operation_limits(const struct session *session)
@@ -37,58 +31,37 @@ operation_limits(const struct session *session)
 	return limits;
 }
 
-static void
-start_operation(struct api *api, struct job *job, uint32_t operation, int parcel, int input,
-    enum sandbox_sink output, void (*end)(struct api *, struct job *))
-{
-	job->spec = (struct sandbox_spec){
-		.operation = operation, .session = job->session->id,
-		.limits = operation_limits(job->session), .parcel = parcel, .input = input, .output = output,
-		.errors = SANDBOX_KEEP,
-	};
-	job->ended = end;
-	api_start(api, job);
-}
-
 void
 api_operate(struct api *api, struct job *job, uint32_t operation, int parcel,
     void (*end)(struct api *, struct job *))
 {
-	int input = api_null(api);
+	int input = -1;
 
-	if (input < 0) {
-		close(parcel);
-		api_fail(api, job, 503, "overloaded", "no descriptor: %s", strerror(-input));
+	if (parcel < 0) {
+		api_fail(api, job, FAULT_OVERLOADED, "out of memory");
 		return;
 	}
-	start_operation(api, job, operation, parcel, input, SANDBOX_KEEP, end);
-}
-
-static int
-operation_parcel(struct api *api, struct job *job, const struct str *arguments, size_t len)
-{
-	int parcel = request_operation(arguments, len);
-	if (parcel < 0)
-		api_fail(api, job, 503, "overloaded", "out of memory");
-	return parcel;
-}
-
-/* The path as a message may show it. */
-static const char *
-shown(const struct job *job, char *text, size_t size)
-{
-	bool plain = utf8_valid(job->path) && job->path.len < size;
-
-	snprintf(text, size, "%.*s", plain ? (int)job->path.len : 0, job->path.data);
-	return text;
+	if (operation != OPERATION_PUT && (input = api_null(api, job)) < 0) {
+		close(parcel);
+		return;
+	}
+	job->spec = (struct sandbox_spec){
+		.operation = operation, .session = job->session->id,
+		.limits = operation_limits(job->session), .parcel = parcel, .input = input,
+		.output = operation == OPERATION_GET ? SANDBOX_STREAM : SANDBOX_KEEP, .errors = SANDBOX_KEEP,
+	};
+	job->ended = end;
+	api_start(api, job);
 }
 
 static bool
 operation_ok(struct api *api, struct job *job)
 {
 	char text[128];
+	bool plain = utf8_valid(job->path) && job->path.len < sizeof(text);
 
-	return api_operation_ok(api, job, shown(job, text, sizeof(text)));
+	snprintf(text, sizeof(text), "%.*s", plain ? (int)job->path.len : 0, job->path.data);
+	return api_operation_ok(api, job, text);
 }
 
 /* --- PUT ------------------------------------------------------------------------------------------- */
@@ -100,7 +73,7 @@ put_ended(struct api *api, struct job *job)
 
 	if (job->replied || !operation_ok(api, job))
 		return;
-	api_reply_empty(api, job, output->len && output->data[0] == '1' ? 204 : 201);
+	api_reply(api, job, output->len && output->data[0] == '1' ? 204 : 201, NULL);
 }
 
 static void
@@ -161,7 +134,7 @@ query_mode(struct str query, struct str *mode)
 		return true;
 	if (!str_begins(query, "mode="))
 		return false;
-	*mode = (struct str){ query.data + 5, query.len - 5 };
+	*mode = str_skip(query, 5);
 	for (size_t i = 0; i < mode->len; i++)
 		if (mode->data[i] < '0' || mode->data[i] > '7')
 			return false;
@@ -177,97 +150,94 @@ api_file_put(struct api *api, struct job *job, const struct json_value *unused)
 
 	(void)unused;
 	if (!query_mode(request->query, &mode)) {
-		api_fail(api, job, 400, "invalid_request", "the query may be mode=0755 (octal, at most 0777)");
+		api_fail(api, job, FAULT_INVALID_REQUEST, "the query may be mode=0755 (octal, at most 0777)");
 		return;
 	}
 	if (!request->has_body && !request->has_length) {
-		api_fail(api, job, 411, "length_required", "a Content-Length is needed, or a chunked body");
+		api_fail(api, job, FAULT_LENGTH, "a Content-Length is needed, or a chunked body");
 		return;
 	}
 	if (request->has_length && request->length > job->session->disk_kb << 10) {
-		api_fail(api, job, 507, "disk_full", "the body is larger than the session's disk");
+		api_fail(api, job, FAULT_DISK_FULL, "the body is larger than the session's disk");
 		return;
 	}
 	if (request->has_length)
 		snprintf(length, sizeof(length), "%llu", (unsigned long long)request->length);
 	else if (!set_mark(job)) {
-		api_fail(api, job, 500, "internal", "no random bytes");
+		api_fail(api, job, FAULT_INTERNAL, "no random bytes");
 		return;
 	}
 	const struct str arguments[] = { job->path, mode, str_of(length), str_of(job->mark) };
-	int parcel = operation_parcel(api, job, arguments, 4);
-	if (parcel < 0)
-		return;
 	job->moved = put_moved;
-	start_operation(api, job, OPERATION_PUT, parcel, -1, SANDBOX_KEEP, put_ended);
-	if (job->handle)
-		put_moved(api, job);
+	api_operate(api, job, OPERATION_PUT, request_operation(arguments, 4), put_ended);
+	put_moved(api, job);
 }
 
 /* --- GET ------------------------------------------------------------------------------------------- */
 
 static void
-head_fields(const struct job *job, const struct files_head *head, char *fields, size_t size)
+head_fields(struct job *job, const struct files_head *head)
 {
 	char date[TIME_TEXT_SIZE];
 
 	time_text_http(date, (int64_t)head->modified_ms);
-	int n = snprintf(fields, size, "X-Request-Id: %s\r\nLast-Modified: %s\r\nX-File-Mode: %04o\r\n"
-	    "Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n", job->request_id, date,
-	    (unsigned)(head->mode & 07777));
-	if (job->has_range && n > 0 && (size_t)n < size)
-		snprintf(fields + n, size - (size_t)n, "Content-Range: bytes %llu-%llu/%llu\r\n",
-		    (unsigned long long)job->offset, (unsigned long long)(job->offset + job->length - 1),
-		    (unsigned long long)head->size);
+	api_field(job, "Last-Modified: %s\r\nX-File-Mode: %04o\r\nAccept-Ranges: bytes\r\n"
+	    "X-Content-Type-Options: nosniff\r\n", date, (unsigned)(head->mode & 07777));
 }
 
 static void
 refuse_kind(struct api *api, struct job *job)
 {
-	api_fail(api, job, 400, "invalid_request", "it is neither a file nor a directory");
+	api_fail(api, job, FAULT_INVALID_REQUEST, "it is neither a file nor a directory");
 }
 
 static void
-refuse_range(struct api *api, struct job *job, const char *fields)
+refuse_range(struct api *api, struct job *job)
 {
-	struct buf body;
+	api_fail(api, job, FAULT_RANGE, "the range is not in the file");
+}
 
-	buf_init(&body, 128);
-	buf_puts(&body, "{\"error\": \"the range is not in the file\", \"code\": \"invalid_range\"}\n");
-	api_reply_json(api, job, 416, fields, &body);
+/* What a file operation says first, where it has come. */
+static bool
+read_head(struct job *job, struct files_head *head)
+{
+	const struct buf *output = sandbox_output(job->handle);
+
+	if (output->len < sizeof(*head))
+		return false;
+	memcpy(head, output->data, sizeof(*head));
+	return true;
 }
 
 /* A file's head has come: the reply begins. False where it is an error already. */
 static bool
 begin_file(struct api *api, struct job *job, const struct files_head *head)
 {
-	char fields[512], range[64];
+	uint64_t rest = head->size - job->offset;
 
 	if (job->has_range && job->offset >= head->size) {
-		snprintf(range, sizeof(range), "Content-Range: bytes */%llu\r\n", (unsigned long long)head->size);
-		refuse_range(api, job, range);
+		api_field(job, "Content-Range: bytes */%llu\r\n", (unsigned long long)head->size);
+		refuse_range(api, job);
 		return false;
 	}
-	uint64_t rest = head->size - (job->has_range ? job->offset : 0);
 	if (!job->has_range || job->length > rest)
 		job->length = rest;
-	head_fields(job, head, fields, sizeof(fields));
-	job->status = job->has_range ? 206 : 200;
-	return !http_reply_begin(api->config.http, job->client, job->status, "application/octet-stream", fields,
+	head_fields(job, head);
+	if (job->has_range)
+		api_field(job, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long)job->offset,
+		    (unsigned long long)(job->offset + job->length - 1), (unsigned long long)head->size);
+	return api_begin_reply(api, job, job->has_range ? 206 : 200, "application/octet-stream",
 	    (int64_t)job->length);
 }
 
 static bool
 begin_get(struct api *api, struct job *job)
 {
-	struct buf *output = sandbox_output(job->handle);
 	struct files_head head;
-	char fields[128];
 
-	if (output->len < sizeof(head))
+	if (!read_head(job, &head))
 		return false;
-	memcpy(&head, output->data, sizeof(head));
-	buf_consume(output, sizeof(head));
+	buf_consume(sandbox_output(job->handle), sizeof(head));
 	job->kind = head.kind;
 	job->head_seen = true;
 	if (head.kind == FILES_REGULAR)
@@ -276,9 +246,7 @@ begin_get(struct api *api, struct job *job)
 		refuse_kind(api, job);
 		return false;
 	}
-	snprintf(fields, sizeof(fields), "X-Request-Id: %s\r\n", job->request_id);
-	job->status = 200;
-	if (http_reply_begin(api->config.http, job->client, 200, "application/json", fields, -1))
+	if (!api_begin_reply(api, job, 200, "application/json", -1))
 		return false;
 	http_reply_write(api->config.http, job->client, STR("{\"entries\": ["));
 	return true;
@@ -308,8 +276,7 @@ write_name(struct buf *out, struct str name)
 	buf_putc(out, '"');
 	for (size_t i = 0; i < name.len; i++) {
 		unsigned char c = (unsigned char)name.data[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    c == '-' || c == '_' || c == '.' || c == '~';
+		bool plain = byte_is_alnum(name.data[i]) || c == '-' || c == '_' || c == '.' || c == '~';
 		buf_printf(out, plain ? "%c" : "%%%02X", c);
 	}
 	buf_puts(out, "\", \"escaped\": true");
@@ -393,15 +360,23 @@ get_moved(struct api *api, struct job *job)
 	}
 }
 
+static void
+said_nothing(struct api *api, struct job *job)
+{
+	api_fail(api, job, FAULT_INTERNAL, "the file operation said nothing");
+}
+
 /* The run's end frees it, so what its client has not taken yet is kept by keeping the run: see api_run_event. */
 static void
 get_ended(struct api *api, struct job *job)
 {
-	if (!job->head_seen && sandbox_output(job->handle)->len < sizeof(struct files_head)) {
+	struct files_head head;
+
+	if (!job->head_seen && !read_head(job, &head)) {
 		if (job->has_range && job->result.verdict == VERDICT_EXITED && job->result.exit_code == EINVAL)
-			refuse_range(api, job, NULL);
+			refuse_range(api, job);
 		else if (operation_ok(api, job))
-			api_fail(api, job, 500, "internal", "the file operation said nothing");
+			said_nothing(api, job);
 		return;
 	}
 	get_moved(api, job);
@@ -418,17 +393,8 @@ start_get(struct api *api, struct job *job)
 		snprintf(length, sizeof(length), "%llu", (unsigned long long)job->length);
 	}
 	const struct str arguments[] = { job->path, str_of(offset), str_of(length) };
-	int parcel = operation_parcel(api, job, arguments, 3);
-	if (parcel < 0)
-		return;
-	int input = api_null(api);
-	if (input < 0) {
-		close(parcel);
-		api_fail(api, job, 503, "overloaded", "no descriptor: %s", strerror(-input));
-		return;
-	}
 	job->moved = get_moved;
-	start_operation(api, job, OPERATION_GET, parcel, input, SANDBOX_STREAM, get_ended);
+	api_operate(api, job, OPERATION_GET, request_operation(arguments, 3), get_ended);
 }
 
 /* "bytes=A-B", "bytes=A-", "bytes=-N" (RFC 9110, 14.1.2). What is something else is ignored, as it may be. */
@@ -441,12 +407,11 @@ read_range(struct job *job, const struct http_request *request)
 
 	if (count != 1 || !str_begins(field, "bytes="))
 		return;
-	field = (struct str){ field.data + 6, field.len - 6 };
-	const char *dash = memchr(field.data, '-', field.len);
-	if (!dash)
+	field = str_skip(field, 6);
+	struct str from = str_until(field, "-");
+	if (from.len == field.len)
 		return;
-	struct str from = { field.data, (size_t)(dash - field.data) };
-	struct str to = { dash + 1, field.len - from.len - 1 };
+	struct str to = str_skip(field, from.len + 1);
 	if (to.len && str_to_u64(to, INT64_MAX, &last))
 		return;
 	if (!from.len) {
@@ -461,20 +426,25 @@ read_range(struct job *job, const struct http_request *request)
 	job->length = last - first + 1;
 }
 
+static bool
+stat_ok(struct api *api, struct job *job, struct files_head *head)
+{
+	if (!operation_ok(api, job))
+		return false;
+	if (read_head(job, head))
+		return true;
+	said_nothing(api, job);
+	return false;
+}
+
 /* The last N bytes: the size is asked for first. */
 static void
 suffix_known(struct api *api, struct job *job)
 {
-	struct buf *output = sandbox_output(job->handle);
 	struct files_head head;
 
-	if (!operation_ok(api, job))
+	if (!stat_ok(api, job, &head))
 		return;
-	if (output->len < sizeof(head)) {
-		api_fail(api, job, 500, "internal", "the file operation said nothing");
-		return;
-	}
-	memcpy(&head, output->data, sizeof(head));
 	if (head.kind == FILES_REGULAR) {
 		job->has_range = true;
 		if (job->length > head.size)
@@ -484,18 +454,21 @@ suffix_known(struct api *api, struct job *job)
 	start_get(api, job);
 }
 
+static void
+operate_on_path(struct api *api, struct job *job, uint32_t operation, void (*end)(struct api *, struct job *))
+{
+	api_operate(api, job, operation, request_operation(&job->path, 1), end);
+}
+
 void
 api_file_get(struct api *api, struct job *job, const struct json_value *unused)
 {
 	(void)unused;
 	read_range(job, http_request(api->config.http, job->client));
-	if (!job->has_suffix) {
+	if (job->has_suffix)
+		operate_on_path(api, job, OPERATION_STAT, suffix_known);
+	else
 		start_get(api, job);
-		return;
-	}
-	int parcel = operation_parcel(api, job, &job->path, 1);
-	if (parcel >= 0)
-		api_operate(api, job, OPERATION_STAT, parcel, suffix_known);
 }
 
 /* --- HEAD, DELETE ----------------------------------------------------------------------------------- */
@@ -503,28 +476,20 @@ api_file_get(struct api *api, struct job *job, const struct json_value *unused)
 static void
 head_ended(struct api *api, struct job *job)
 {
-	struct buf *output = sandbox_output(job->handle);
 	struct files_head head;
-	char fields[512];
 
-	if (!operation_ok(api, job))
+	if (!stat_ok(api, job, &head))
 		return;
-	if (output->len < sizeof(head)) {
-		api_fail(api, job, 500, "internal", "the file operation said nothing");
-		return;
-	}
-	memcpy(&head, output->data, sizeof(head));
 	if (head.kind == FILES_OTHER) {
 		refuse_kind(api, job);
 		return;
 	}
-	head_fields(job, &head, fields, sizeof(fields));
-	job->status = 200;
+	head_fields(job, &head);
 	job->replied = true;
 	bool file = head.kind == FILES_REGULAR;
 	/* To HEAD a length is said and nothing follows. */
-	if (!http_reply_begin(api->config.http, job->client, 200, file ? "application/octet-stream" :
-	    "application/json", fields, file ? (int64_t)head.size : -1))
+	if (api_begin_reply(api, job, 200, file ? "application/octet-stream" : "application/json",
+	    file ? (int64_t)head.size : -1))
 		(void)http_reply_end(api->config.http, job->client);
 }
 
@@ -532,23 +497,19 @@ void
 api_file_head(struct api *api, struct job *job, const struct json_value *unused)
 {
 	(void)unused;
-	int parcel = operation_parcel(api, job, &job->path, 1);
-	if (parcel >= 0)
-		api_operate(api, job, OPERATION_STAT, parcel, head_ended);
+	operate_on_path(api, job, OPERATION_STAT, head_ended);
 }
 
 static void
 delete_ended(struct api *api, struct job *job)
 {
 	if (operation_ok(api, job))
-		api_reply_empty(api, job, 204);
+		api_reply(api, job, 204, NULL);
 }
 
 void
 api_file_delete(struct api *api, struct job *job, const struct json_value *unused)
 {
 	(void)unused;
-	int parcel = operation_parcel(api, job, &job->path, 1);
-	if (parcel >= 0)
-		api_operate(api, job, OPERATION_DELETE, parcel, delete_ended);
+	operate_on_path(api, job, OPERATION_DELETE, delete_ended);
 }

@@ -23,6 +23,7 @@ struct job {
 	struct session_request create;
 	struct sandbox_run *handle;
 	char command[256];		/* argv[0], cut to fit: for a message */
+	char fields[512];		/* of its reply's head */
 	uint32_t serial;		/* of the launcher's answer that is waited for; 0 */
 	void (*answered)(struct api *, struct job *, int error);
 	void (*ended)(struct api *, struct job *);	/* its run has ended */
@@ -75,18 +76,21 @@ enum {
 
 /* api.c: replies. Each ends the job's work; the job itself goes when the reply is sent. */
 void api_reply_error(struct api *api, struct job *job, const struct request_error *error);
-void api_fail(struct api *api, struct job *job, int status, const char *code, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-/* Takes the buffer over. */
-void api_reply_json(struct api *api, struct job *job, int status, const char *fields, struct buf *body);
-void api_reply_empty(struct api *api, struct job *job, int status);
+void api_fail(struct api *api, struct job *job, enum fault fault, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* JSON, or nothing (NULL); takes the buffer over. */
+void api_reply(struct api *api, struct job *job, int status, struct buf *body);
+/* Of a reply that is written as it comes: false where it cannot begin. length < 0: not known. */
+bool api_begin_reply(struct api *api, struct job *job, int status, const char *type, int64_t length);
+/* Adds a field, with its CR LF, to the head of the reply that will be. */
+void api_field(struct job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Hands job->spec to the launcher now, or when there is room; job->ended follows. */
 void api_start(struct api *api, struct job *job);
 /* Counts bytes for a job until it is over, in place of those counted before; false (and counted all the same) when all jobs
  * together hold more than they may. */
 bool api_hold(struct api *api, struct job *job, uint64_t bytes);
-/* A descriptor of /dev/null, for an empty stdin: the caller's; or -errno. */
-int api_null(struct api *api);
+/* A descriptor of /dev/null, for an empty stdin: the caller's; or -1, and that is replied. */
+int api_null(struct api *api, struct job *job);
 /* The rules for a run in a session, or for one without. */
 struct request_rules api_rules(const struct api *api, const struct session *session);
 
@@ -99,10 +103,9 @@ void api_session_env(struct api *api, struct job *job, const struct json_value *
 void api_session_cwd(struct api *api, struct job *job, const struct json_value *body);
 
 /* api_file.c: the routes of a session's files. */
-/* A file operation without streams; takes the parcel over. */
+/* Begins a file operation; takes the parcel over. One that could not be made (< 0) is replied. */
 void api_operate(struct api *api, struct job *job, uint32_t operation, int parcel,
     void (*ended)(struct api *, struct job *));
-void api_close_fd(int fd);
 void api_file_put(struct api *api, struct job *job, const struct json_value *body);
 void api_file_get(struct api *api, struct job *job, const struct json_value *body);
 void api_file_head(struct api *api, struct job *job, const struct json_value *body);

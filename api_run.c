@@ -71,31 +71,35 @@ reply_result(struct api *api, struct job *job)
 		result_write(&body, &view);
 	body.failed |= files.failed;
 	buf_free(&files);
-	api_reply_json(api, job, 200, NULL, &body);
+	api_reply(api, job, 200, &body);
 }
 
-/* A step of the start that is the request's fault, not ours. True where it was one, and is replied. */
-static bool
+/* A step of the start has failed: by the request's fault, or ours. */
+static void
 reply_refusal(struct api *api, struct job *job)
 {
 	const struct message_result *result = &job->result;
+	const char *text = strerror(result->error), *field = NULL;
+	enum fault fault = FAULT_INTERNAL;
 	struct request_error error;
+	bool files = !strcmp(result->step, "files");
 
-	if (!strcmp(result->step, "cwd"))
-		request_fail(&error, 400, "invalid_request", "cwd", "cwd: %s", strerror(result->error));
-	else if (!strcmp(result->step, "files") && (result->error == ENOSPC || result->error == EFBIG ||
-	    result->error == EDQUOT))
-		request_fail(&error, 507, "disk_full", "files", "files: %s", strerror(result->error));
-	else if (!strcmp(result->step, "files"))
-		request_fail(&error, 400, "invalid_request", "files", "files: %s", strerror(result->error));
-	else if (result->error == EAGAIN)
-		request_fail(&error, 503, "overloaded", NULL, "no place for a run yet");
-	else if (!strcmp(result->step, "find the session"))
-		request_fail(&error, 404, "session_not_found", NULL, "session not found");
+	if (files || !strcmp(result->step, "cwd")) {
+		bool full = result->error == ENOSPC || result->error == EFBIG || result->error == EDQUOT;
+		fault = files && full ? FAULT_DISK_FULL : FAULT_INVALID_REQUEST;
+		field = result->step;
+	} else if (result->error == EAGAIN) {
+		fault = FAULT_OVERLOADED;
+		text = "no place for a run yet";
+	} else if (!strcmp(result->step, "find the session")) {
+		fault = FAULT_NO_SESSION;
+		text = "session not found";
+	}
+	if (fault == FAULT_INTERNAL)
+		(void)request_fail(&error, fault, NULL, "%s: %s", result->step, text);
 	else
-		return false;
+		(void)request_fail(&error, fault, field, "%s", text);
 	api_reply_error(api, job, &error);
-	return true;
 }
 
 static void
@@ -104,8 +108,7 @@ run_ended(struct api *api, struct job *job)
 	const struct message_result *result = &job->result;
 
 	if (result->verdict == VERDICT_INTERNAL) {
-		if (!reply_refusal(api, job))
-			api_fail(api, job, 500, "internal", "%s: %s", result->step, strerror(result->error));
+		reply_refusal(api, job);
 		return;
 	}
 	if (result->verdict == VERDICT_EXEC_FAILED) {
@@ -145,14 +148,12 @@ api_run(struct api *api, struct job *job, const struct json_value *body)
 	memcpy(job->command, run->command.data, len);
 	job->command[len] = '\0';
 	if (!api_hold(api, job, run->memfd_size)) {
-		api_fail(api, job, 503, "overloaded", "the bodies of other requests fill the memory that there is for them");
+		api_fail(api, job, FAULT_OVERLOADED, "the bodies of other requests fill the memory that there is for them");
 		return;
 	}
-	int input = run->input >= 0 ? run->input : api_null(api);
-	if (input < 0) {
-		api_fail(api, job, 503, "overloaded", "no descriptor: %s", strerror(-input));
+	int input = run->input >= 0 ? run->input : api_null(api, job);
+	if (input < 0)
 		return;
-	}
 	job->spec = (struct sandbox_spec){
 		.operation = OPERATION_COMMAND, .network = run->network,
 		.session = job->session ? job->session->id : NULL, .limits = run->limits,

@@ -101,31 +101,30 @@ static void
 reply_session(struct api *api, struct job *job, int status)
 {
 	struct buf body;
-	char fields[128] = "";
 	struct limits_text limits = { false };
 
 	if (status == 201)
-		snprintf(fields, sizeof(fields), "Location: /sessions/%s\r\n", job->session->id);
+		api_field(job, "Location: /sessions/%s\r\n", job->session->id);
 	buf_init(&body, SESSION_TEXT_MAX);
 	write_session(&body, job->session, wait_wall_clock_ms(), &limits);
 	buf_putc(&body, '\n');
-	api_reply_json(api, job, status, fields, &body);
+	api_reply(api, job, status, &body);
 }
 
 static void
 fail_session(struct api *api, struct job *job, int error)
 {
 	if (error == ENOENT)
-		api_fail(api, job, 404, "session_not_found", "session not found");
+		api_fail(api, job, FAULT_NO_SESSION, "session not found");
 	else if (error == ENOSPC || error == ENOMEM)
-		api_fail(api, job, 503, "overloaded", "not enough memory for it: %s", strerror(error));
+		api_fail(api, job, FAULT_OVERLOADED, "not enough memory for it: %s", strerror(error));
 	else if (error == EMFILE)
-		api_fail(api, job, 429, "too_many_sessions", "there are %zu sessions already",
+		api_fail(api, job, FAULT_SESSIONS, "there are %zu sessions already",
 		    sessions_len(api->config.sessions));
 	else if (error == EPIPE)
-		api_fail(api, job, 503, "draining", "the server is ending");
+		api_fail(api, job, FAULT_DRAINING, "the server is ending");
 	else
-		api_fail(api, job, 500, "internal", "the session cannot be kept: %s", strerror(error));
+		api_fail(api, job, FAULT_INTERNAL, "the session cannot be kept: %s", strerror(error));
 }
 
 static void
@@ -186,18 +185,14 @@ list_moved(struct api *api, struct job *job)
 void
 api_sessions_list(struct api *api, struct job *job, const struct json_value *unused)
 {
-	char fields[96];
-
 	(void)unused;
 	buf_init(&job->text, SESSION_TEXT_MAX);
 	if (!write_piece(api, job)) {
-		api_reply_json(api, job, 200, NULL, &job->text);
+		api_reply(api, job, 200, &job->text);
 		return;
 	}
-	snprintf(fields, sizeof(fields), "X-Request-Id: %s\r\n", job->request_id);
-	job->status = 200;
 	job->moved = list_moved;
-	if (!http_reply_begin(api->config.http, job->client, 200, "application/json", fields, -1))
+	if (api_begin_reply(api, job, 200, "application/json", -1))
 		list_moved(api, job);
 }
 
@@ -232,7 +227,7 @@ create_checked(struct api *api, struct job *job)
 	(void)session_end(api->config.sessions, job->session, NULL);
 	int error = result->verdict == VERDICT_EXITED ? result->exit_code : result->error;
 	if (result->verdict == VERDICT_EXITED && error != ENOSPC && error != EFBIG)
-		api_fail(api, job, 400, "invalid_request", "files or cwd: %s", strerror(error));
+		api_fail(api, job, FAULT_INVALID_REQUEST, "files or cwd: %s", strerror(error));
 	else
 		(void)api_operation_ok(api, job, "files");
 }
@@ -292,7 +287,7 @@ api_session_env(struct api *api, struct job *job, const struct json_value *body)
 	    REQUEST_ENV_MAX, &job->serial);
 	free(env);
 	if (failed == -E2BIG) {
-		api_fail(api, job, 400, "invalid_request", "env: a session has at most %d variables of %d bytes "
+		api_fail(api, job, FAULT_INVALID_REQUEST, "env: a session has at most %d variables of %d bytes "
 		    "in all", REQUEST_VARIABLES_MAX, REQUEST_ENV_MAX);
 		return;
 	}
@@ -306,7 +301,7 @@ cwd_checked(struct api *api, struct job *job)
 	const struct message_result *result = &job->result;
 
 	if (result->verdict == VERDICT_EXITED && result->exit_code != 0) {
-		request_fail(&error, 400, "invalid_request", "cwd", "cwd: %s", strerror(result->exit_code));
+		(void)request_fail(&error, FAULT_INVALID_REQUEST, "cwd", "%s", strerror(result->exit_code));
 		api_reply_error(api, job, &error);
 		return;
 	}
@@ -327,16 +322,8 @@ api_session_cwd(struct api *api, struct job *job, const struct json_value *body)
 		return;
 	}
 	char *copy = strndup(cwd.data, cwd.len);
-	int parcel = request_operation(&cwd, 1);
-	if (!copy || parcel < 0) {
-		free(copy);
-		if (parcel >= 0)
-			api_close_fd(parcel);
-		api_fail(api, job, 503, "overloaded", "out of memory");
-		return;
-	}
 	job->cwd = str_of(copy);
-	api_operate(api, job, OPERATION_CHECK_CWD, parcel, cwd_checked);
+	api_operate(api, job, OPERATION_CHECK_CWD, copy ? request_operation(&cwd, 1) : -ENOMEM, cwd_checked);
 }
 
 /* --- ending ---------------------------------------------------------------------------------------- */
@@ -347,7 +334,7 @@ ended(struct api *api, struct job *job, int error)
 	if (error)
 		fail_session(api, job, error);
 	else
-		api_reply_empty(api, job, 204);
+		api_reply(api, job, 204, NULL);
 }
 
 void

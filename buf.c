@@ -13,25 +13,21 @@
 
 enum { BUF_SIZE_MIN = 64, READ_SIZE = 4096 };
 
-static const char base64_digits[64] = {
-	'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
-	'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
-	'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
-	'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/',
-};
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* The value of a base64 digit plus one, so that what is not named here is 0: no digit. */
-static const unsigned char base64_values[256] = {
-	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
-	['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
-	['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
-	['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
-	['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
-	['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
-	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
-	['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
-	['/'] = 64,
+/* The value of a base64 digit plus one, so that what is not named here is 0: no digit. From '+' to 'z'. */
+#define AT(digit) [(digit) - '+']
+static const unsigned char base64_values['z' - '+' + 1] = {
+	AT('A') = 1,  AT('B') = 2,  AT('C') = 3,  AT('D') = 4,  AT('E') = 5,  AT('F') = 6,  AT('G') = 7,
+	AT('H') = 8,  AT('I') = 9,  AT('J') = 10, AT('K') = 11, AT('L') = 12, AT('M') = 13, AT('N') = 14,
+	AT('O') = 15, AT('P') = 16, AT('Q') = 17, AT('R') = 18, AT('S') = 19, AT('T') = 20, AT('U') = 21,
+	AT('V') = 22, AT('W') = 23, AT('X') = 24, AT('Y') = 25, AT('Z') = 26, AT('a') = 27, AT('b') = 28,
+	AT('c') = 29, AT('d') = 30, AT('e') = 31, AT('f') = 32, AT('g') = 33, AT('h') = 34, AT('i') = 35,
+	AT('j') = 36, AT('k') = 37, AT('l') = 38, AT('m') = 39, AT('n') = 40, AT('o') = 41, AT('p') = 42,
+	AT('q') = 43, AT('r') = 44, AT('s') = 45, AT('t') = 46, AT('u') = 47, AT('v') = 48, AT('w') = 49,
+	AT('x') = 50, AT('y') = 51, AT('z') = 52, AT('0') = 53, AT('1') = 54, AT('2') = 55, AT('3') = 56,
+	AT('4') = 57, AT('5') = 58, AT('6') = 59, AT('7') = 60, AT('8') = 61, AT('9') = 62, AT('+') = 63,
+	AT('/') = 64,
 };
 
 static unsigned char lower(char c)
@@ -54,10 +50,8 @@ bool str_is(struct str a, const char *text)
 	return str_eq(a, str_of(text));
 }
 
-bool str_is_nocase(struct str a, const char *text)
+bool str_eq_nocase(struct str a, struct str b)
 {
-	struct str b = str_of(text);
-
 	if (a.len != b.len)
 		return false;
 	for (size_t i = 0; i < a.len; i++)
@@ -66,11 +60,52 @@ bool str_is_nocase(struct str a, const char *text)
 	return true;
 }
 
+bool str_is_nocase(struct str a, const char *text)
+{
+	return str_eq_nocase(a, str_of(text));
+}
+
 bool str_begins(struct str a, const char *prefix)
 {
 	struct str b = str_of(prefix);
 
 	return a.len >= b.len && str_eq((struct str){ a.data, b.len }, b);
+}
+
+struct str str_skip(struct str a, size_t n)
+{
+	return (struct str){ a.data + n, a.len - n };
+}
+
+struct str str_until(struct str a, const char *ends)
+{
+	for (size_t n = 0; n < a.len; n++)
+		for (const char *end = ends; *end; end++)
+			if (*end == a.data[n])
+				return (struct str){ a.data, n };
+	return a;
+}
+
+uint64_t str_hash(struct str a)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < a.len; i++)
+		hash = (hash ^ (unsigned char)a.data[i]) * 0x100000001b3u;
+	return hash;
+}
+
+bool byte_is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+int byte_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool str_has_nul(struct str a)
@@ -301,7 +336,7 @@ static bool base64_group(const unsigned char *in, size_t pads, char *to)
 	uint32_t bits = 0;
 
 	for (size_t i = 0; i < 4 - pads; i++) {
-		unsigned char value = base64_values[in[i]];
+		unsigned char value = in[i] >= '+' && in[i] <= 'z' ? base64_values[in[i] - '+'] : 0;
 
 		if (value == 0)
 			return false;

@@ -20,7 +20,17 @@ bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *text);
 /* ASCII case is ignored (field names of HTTP). */
 bool str_is_nocase(struct str a, const char *text);
+bool str_eq_nocase(struct str a, struct str b);
 bool str_begins(struct str a, const char *prefix);
+/* What is behind the first n bytes (n <= len). */
+struct str str_skip(struct str a, size_t n);
+/* What is before the first of these bytes, or all. */
+struct str str_until(struct str a, const char *ends);
+/* FNV-1a: no secret, so whoever chooses the text chooses the hash. */
+uint64_t str_hash(struct str a);
+bool byte_is_alnum(char c);
+/* The value of a hexadecimal digit, or -1. */
+int byte_hex(char c);
 bool str_has_nul(struct str a);
 /* A decimal number without sign, space or leading '+': 0, -EINVAL when it is none, -ERANGE when it
  * is above max. Leading zeros are allowed. */

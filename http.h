@@ -133,6 +133,7 @@ void http_cut(struct http *http, struct http_client client);
 
 /* The field's own name of a status: "Not Found". */
 const char *http_status_text(int status);
+const char *http_method_name(enum http_method method);
 /* Decodes %XX of a path or query part (no '+'). -EINVAL for a bad escape; NUL and '/' that come of escapes are the caller's to refuse. */
 int http_decode(struct buf *out, struct str text);
 

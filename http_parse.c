@@ -30,21 +30,15 @@ static const char methods[] =
 	"REPORT\0" "SEARCH\0" "TRACE\0" "UNBIND\0" "UNCHECKOUT\0" "UNLINK\0" "UNLOCK\0"
 	"UPDATE\0" "UPDATEREDIRECTREF\0" "VERSION-CONTROL\0";
 
-/* Each behind its number of three digits. */
+/* Each behind its number of three digits: those that the server sends. */
 static const char statuses[] =
-	"100Continue\0" "101Switching Protocols\0" "200OK\0" "201Created\0" "202Accepted\0"
-	"204No Content\0" "205Reset Content\0" "206Partial Content\0" "301Moved Permanently\0"
-	"302Found\0" "303See Other\0" "304Not Modified\0" "307Temporary Redirect\0"
-	"308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0"
-	"404Not Found\0" "405Method Not Allowed\0" "406Not Acceptable\0" "408Request Timeout\0"
-	"409Conflict\0" "410Gone\0" "411Length Required\0" "412Precondition Failed\0"
+	"200OK\0" "201Created\0" "204No Content\0" "206Partial Content\0" "304Not Modified\0"
+	"400Bad Request\0" "401Unauthorized\0" "403Forbidden\0" "404Not Found\0"
+	"405Method Not Allowed\0" "408Request Timeout\0" "411Length Required\0"
 	"413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0"
-	"416Range Not Satisfiable\0" "417Expectation Failed\0" "421Misdirected Request\0"
-	"422Unprocessable Content\0" "426Upgrade Required\0" "428Precondition Required\0"
-	"429Too Many Requests\0" "431Request Header Fields Too Large\0"
-	"500Internal Server Error\0" "501Not Implemented\0" "502Bad Gateway\0"
-	"503Service Unavailable\0" "504Gateway Timeout\0" "505HTTP Version Not Supported\0"
-	"507Insufficient Storage\0";
+	"416Range Not Satisfiable\0" "417Expectation Failed\0" "429Too Many Requests\0"
+	"431Request Header Fields Too Large\0" "500Internal Server Error\0" "501Not Implemented\0"
+	"503Service Unavailable\0" "505HTTP Version Not Supported\0" "507Insufficient Storage\0";
 
 /* Codings that are real but not offered here; anything else in their place is an error of
  * syntax. */
@@ -53,22 +47,6 @@ static const char codings[][11] = { "gzip", "x-gzip", "compress", "x-compress", 
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
-}
-
-static bool is_alnum(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static int hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* A byte that no line of a message may have in it. */
@@ -87,7 +65,7 @@ static bool is_token_byte(char c)
 	case '-': case '.': case '^': case '_': case '`': case '|': case '~':
 		return true;
 	default:
-		return is_alnum(c);
+		return byte_is_alnum(c);
 	}
 }
 
@@ -100,7 +78,7 @@ static bool is_name_byte(char c)
 	case '(': case ')': case '*': case '+': case ',': case ';': case '=': case '%':
 		return true;
 	default:
-		return is_alnum(c);
+		return byte_is_alnum(c);
 	}
 }
 
@@ -121,59 +99,49 @@ static bool escapes_valid(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if (text.data[i] == '%' && (text.len - i < 3 ||
-		    hex_value(text.data[i + 1]) < 0 || hex_value(text.data[i + 2]) < 0))
+		    byte_hex(text.data[i + 1]) < 0 || byte_hex(text.data[i + 2]) < 0))
 			return false;
 	return true;
-}
-
-static struct str skip(struct str text, size_t n)
-{
-	return (struct str){ text.data + n, text.len - n };
 }
 
 /* Up to the first `separator`, which is dropped; text keeps what follows. False when there is none:
  * text is then as it was. */
 static bool cut(struct str *text, char separator, struct str *part)
 {
-	const char *end = text->len > 0 ? memchr(text->data, separator, text->len) : NULL;
+	const char ends[2] = { separator };
+	struct str found = str_until(*text, ends);
 
-	if (!end)
+	if (found.len == text->len)
 		return false;
-	*part = (struct str){ text->data, (size_t)(end - text->data) };
-	*text = skip(*text, part->len + 1);
+	*part = found;
+	*text = str_skip(*text, found.len + 1);
 	return true;
 }
 
 static struct str trim(struct str text)
 {
 	while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-		text = skip(text, 1);
+		text = str_skip(text, 1);
 	while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
 		text.len--;
 	return text;
 }
 
-static char lower(char c)
+/* What reads a part returns NULL where it is good, else the reason, with a status before it that is not 400. */
+
+static int status_of(const char **reason)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	int status = 400;
+
+	if (is_digit(**reason)) {
+		status = (int)text_number(reason);
+		++*reason;
+	}
+	return status;
 }
 
-static bool same_nocase(struct str a, struct str b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.data[i]) != lower(b.data[i]))
-			return false;
-	return true;
-}
-
-static enum http_head_state bad(struct http_head *head, int status, const char *reason)
-{
-	head->status = status;
-	head->reason = reason;
-	return HTTP_HEAD_BAD;
-}
+/* No reason: the head is at its end. */
+static const char end_of_head[] = "";
 
 /* RFC 3986, 3.2.2: host [ ":" port ]. A host of http is never empty (RFC 9110, 4.2.1). */
 static bool host_valid(struct str host)
@@ -184,7 +152,7 @@ static bool host_valid(struct str host)
 	uint64_t number;
 
 	if (host.len > 0 && host.data[0] == '[') {
-		name = skip(host, 1);
+		name = str_skip(host, 1);
 		port = name;
 		if (!cut(&port, ']', &name) || name.len == 0 || name.len >= sizeof(address))
 			return false;
@@ -195,7 +163,7 @@ static bool host_valid(struct str host)
 		if (port.len > 0 && port.data[0] != ':')
 			return false;
 		if (port.len > 0)
-			port = skip(port, 1);
+			port = str_skip(port, 1);
 	} else {
 		if (cut(&host, ':', &name))
 			port = host;
@@ -210,136 +178,130 @@ static bool host_valid(struct str host)
 
 /* Request line */
 
-static enum http_head_state read_version(struct http_head *head, struct str version)
+static const char *read_version(struct http_head *head, struct str version)
 {
 	if (version.len != 8 || !str_begins(version, "HTTP/") || !is_digit(version.data[5]) ||
 	    version.data[6] != '.' || !is_digit(version.data[7]))
-		return bad(head, 400, "request line: no HTTP version at its end");
+		return "request line: no HTTP version at its end";
 	if (version.data[5] != '1' || version.data[7] > '1')
-		return bad(head, 505, "request line: the version is neither HTTP/1.0 nor HTTP/1.1");
+		return "505 request line: the version is neither HTTP/1.0 nor HTTP/1.1";
 	head->http_1_0 = version.data[7] == '0';
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
-static enum http_head_state read_method(struct http_head *head, struct str method)
+static const char *read_method(struct http_head *head, struct str method)
 {
 	head->request.method_text = method;
 	head->request.method = HTTP_GET;
 	for (const char *name = methods; *name; name += strlen(name) + 1) {
 		if (str_is(method, name))
-			return HTTP_HEAD_MORE;
+			return NULL;
 		if (head->request.method < HTTP_OTHER)
 			head->request.method++;
 	}
-	return bad(head, 501, "method: not known");
+	return "501 method: not known";
 }
 
-static enum http_head_state read_target(struct http_head *head, struct str target)
+static const char *read_target(struct http_head *head, struct str target)
 {
 	static const char scheme[] = "http://";
 	const size_t scheme_len = sizeof(scheme) - 1;
 	struct http_request *request = &head->request;
 	struct str path = target, before;
-	size_t n;
 
 	if (request->method == HTTP_OPTIONS && str_is(target, "*")) {
 		request->path = target;
-		return HTTP_HEAD_MORE;
+		return NULL;
 	}
 	for (size_t i = 0; i < target.len; i++)
 		if (!is_target_byte(target.data[i]) && target.data[i] != '[' &&
 		    target.data[i] != ']')
-			return bad(head, 400, "target: a byte that has to be percent-encoded");
+			return "target: a byte that has to be percent-encoded";
 	if (target.len > scheme_len &&
 	    str_is_nocase((struct str){ target.data, scheme_len }, scheme)) {
-		path = skip(target, scheme_len);
-		for (n = 0; n < path.len && path.data[n] != '/' && path.data[n] != '?'; n++)
-			;
-		head->authority = (struct str){ path.data, n };
+		path = str_skip(target, scheme_len);
+		head->authority = str_until(path, "/?");
 		if (!host_valid(head->authority))
-			return bad(head, 400, "target: no valid host in it");
-		path = skip(path, n);
+			return "target: no valid host in it";
+		path = str_skip(path, head->authority.len);
 	} else if (target.len == 0 || target.data[0] != '/') {
-		return bad(head, 400, "target: neither a path nor an http URL");
+		return "target: neither a path nor an http URL";
 	}
 	/* Brackets are for the address in an authority alone. */
-	if (path.len > 0 && (memchr(path.data, '[', path.len) || memchr(path.data, ']', path.len)))
-		return bad(head, 400, "target: a byte that has to be percent-encoded");
+	if (str_until(path, "[]").len < path.len)
+		return "target: a byte that has to be percent-encoded";
 	if (!escapes_valid(path))
-		return bad(head, 400, "target: a percent sign without two hexadecimal digits");
+		return "target: a percent sign without two hexadecimal digits";
 	if (cut(&path, '?', &before)) {
 		request->query = path;
 		path = before;
 	}
 	request->path = path.len > 0 ? path : STR("/");
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
-static enum http_head_state read_request_line(struct http_head *head, struct str line)
+static const char *read_request_line(struct http_head *head, struct str line)
 {
 	struct str method, target;
-	enum http_head_state state;
 
 	if (!cut(&line, ' ', &method) || !cut(&line, ' ', &target))
-		return bad(head, 400, "request line: not a method, a target and a version");
+		return "request line: not a method, a target and a version";
 	if (!is_token(method))
-		return bad(head, 400, "method: not a token");
-	state = read_version(head, line);
-	if (state == HTTP_HEAD_MORE)
-		state = read_method(head, method);
-	if (state == HTTP_HEAD_MORE)
-		state = read_target(head, target);
+		return "method: not a token";
 	head->request_line = true;
-	return state;
+	const char *reason = read_version(head, line);
+	if (!reason)
+		reason = read_method(head, method);
+	return reason ? reason : read_target(head, target);
 }
 
 /* Fields */
 
-static enum http_head_state read_host(struct http_head *head, struct str value)
+static const char *read_host(struct http_head *head, struct str value)
 {
 	if (head->hosts++ > 0)
-		return bad(head, 400, "host: more than one");
+		return "host: more than one";
 	if (!host_valid(value))
-		return bad(head, 400, "host: not a valid host and port");
+		return "host: not a valid host and port";
 	head->request.host = value;
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
-static enum http_head_state read_length(struct http_head *head, struct str value)
+static const char *read_length(struct http_head *head, struct str value)
 {
 	/* Also two that agree: RFC 9110, 8.6 allows to refuse them, and a list of numbers with
 	 * them. */
 	if (head->request.has_length)
-		return bad(head, 400, "content-length: more than one");
+		return "content-length: more than one";
 	if (head->chunked)
-		return bad(head, 400, "content-length: beside transfer-encoding");
+		return "content-length: beside transfer-encoding";
 	if (str_to_u64(value, INT64_MAX, &head->request.length))
-		return bad(head, 400, "content-length: not a length");
+		return "content-length: not a length";
 	head->request.has_length = true;
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
-static enum http_head_state read_coding(struct http_head *head, struct str value)
+static const char *read_coding(struct http_head *head, struct str value)
 {
 	struct str first, last = value;
 
 	if (head->http_1_0)
-		return bad(head, 400, "transfer-encoding: in HTTP/1.0");
+		return "transfer-encoding: in HTTP/1.0";
 	if (head->chunked)
-		return bad(head, 400, "transfer-encoding: more than one");
+		return "transfer-encoding: more than one";
 	if (head->request.has_length)
-		return bad(head, 400, "transfer-encoding: beside content-length");
+		return "transfer-encoding: beside content-length";
 	if (cut(&last, ',', &first) && str_is_nocase(trim(last), "chunked"))
 		for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
 			if (str_is_nocase(trim(first), codings[i]))
-				return bad(head, 501, "transfer-encoding: only chunked is known");
+				return "501 transfer-encoding: only chunked is known";
 	if (!str_is_nocase(value, "chunked"))
-		return bad(head, 400, "transfer-encoding: not chunked");
+		return "transfer-encoding: not chunked";
 	head->chunked = true;
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
-static enum http_head_state read_connection(struct http_head *head, struct str value)
+static const char *read_connection(struct http_head *head, struct str value)
 {
 	struct str option;
 	bool more = true;
@@ -352,22 +314,22 @@ static enum http_head_state read_connection(struct http_head *head, struct str v
 		else if (str_is_nocase(option, "keep-alive"))
 			head->keep_alive = true;
 	}
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
-static enum http_head_state read_expect(struct http_head *head, struct str value)
+static const char *read_expect(struct http_head *head, struct str value)
 {
 	if (head->http_1_0)	/* RFC 9110, 10.1.1: to be ignored */
-		return HTTP_HEAD_MORE;
+		return NULL;
 	if (!str_is_nocase(value, "100-continue"))
-		return bad(head, 417, "expect: only 100-continue is known");
+		return "417 expect: only 100-continue is known";
 	head->expect_continue = true;
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
 static const struct {
 	const char *name;
-	enum http_head_state (*read)(struct http_head *head, struct str value);
+	const char *(*read)(struct http_head *head, struct str value);
 } known_fields[] = {
 	{ "Host", read_host },
 	{ "Content-Length", read_length },
@@ -376,57 +338,57 @@ static const struct {
 	{ "Expect", read_expect },
 };
 
-static enum http_head_state read_field(struct http_head *head, struct str line)
+static const char *read_field(struct http_head *head, struct str line)
 {
 	struct http_request *request = &head->request;
 	struct str name;
 
 	if (line.data[0] == ' ' || line.data[0] == '\t')
-		return bad(head, 400, "field: folded over two lines");
+		return "field: folded over two lines";
 	if (!cut(&line, ':', &name))
-		return bad(head, 400, "field: no colon");
+		return "field: no colon";
 	if (!is_token(name))
-		return bad(head, 400, "field: its name is not a token");
+		return "field: its name is not a token";
 	if (request->fields_len == HTTP_FIELDS_MAX)
-		return bad(head, 431, "fields: too many");
+		return "431 fields: too many";
 	line = trim(line);
 	request->fields[request->fields_len++] = (struct http_field){ name, line };
 	for (size_t i = 0; i < sizeof(known_fields) / sizeof(known_fields[0]); i++)
 		if (str_is_nocase(name, known_fields[i].name))
 			return known_fields[i].read(head, line);
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
-static enum http_head_state finish(struct http_head *head)
+static const char *finish(struct http_head *head)
 {
 	struct http_request *request = &head->request;
 
 	if (head->hosts == 0 && !head->http_1_0)
-		return bad(head, 400, "host: missing");
+		return "host: missing";
 	if (head->authority.data) {
-		if (head->hosts > 0 && !same_nocase(head->authority, request->host))
-			return bad(head, 400, "host: not the one in the target");
+		if (head->hosts > 0 && !str_eq_nocase(head->authority, request->host))
+			return "host: not the one in the target";
 		request->host = head->authority;
 	}
 	request->has_body = head->chunked || request->length > 0;
-	return HTTP_HEAD_WHOLE;
+	return end_of_head;
 }
 
-static enum http_head_state read_line(struct http_head *head, struct str line)
+static const char *read_line(struct http_head *head, struct str line)
 {
 	if (head->request_line)
 		return line.len > 0 ? read_field(head, line) : finish(head);
 	if (line.len > 0)
 		return read_request_line(head, line);
 	if (head->empty_line)
-		return bad(head, 400, "request line: empty");
+		return "request line: empty";
 	head->empty_line = true;
-	return HTTP_HEAD_MORE;
+	return NULL;
 }
 
 enum http_head_state http_head_read(struct http_head *head, struct str bytes, size_t max)
 {
-	enum http_head_state state = HTTP_HEAD_MORE;
+	const char *reason = NULL;
 	struct str line;
 
 	/* What was found so far points to where the bytes were: found again. A buffer that grows by
@@ -434,121 +396,120 @@ enum http_head_state http_head_read(struct http_head *head, struct str bytes, si
 	 * twice. */
 	if (head->base != (uintptr_t)bytes.data)
 		*head = (struct http_head){ .base = (uintptr_t)bytes.data };
-	while (head->at < bytes.len && state == HTTP_HEAD_MORE) {
+	while (head->at < bytes.len && !reason) {
 		char c = bytes.data[head->at++];
 
 		if (head->after_cr) {
-			if (c != '\n')
-				return bad(head, 400, "line: a CR without LF");
+			if (c != '\n') {
+				reason = "line: a CR without LF";
+				break;
+			}
 			head->after_cr = false;
 			line = (struct str){ bytes.data + head->line, head->at - 2 - head->line };
-			state = read_line(head, line);
+			reason = read_line(head, line);
 			head->line = head->at;
 		} else if (c == '\r') {
 			head->after_cr = true;
 		} else if (c == '\n') {
-			return bad(head, 400, "line: an LF without CR");
+			reason = "line: an LF without CR";
 		} else if (is_control(c)) {
-			return bad(head, 400, "line: a control byte");
+			reason = "line: a control byte";
 		}
-		if (state == HTTP_HEAD_MORE && !head->request_line &&
+		if (!reason && !head->request_line &&
 		    (head->at >= max || head->at - head->line > HTTP_LINE_MAX))
-			return bad(head, 414, "request line: too long");
-		if (state == HTTP_HEAD_MORE && head->at >= max)
-			return bad(head, 431, "head: too long");
+			reason = "414 request line: too long";
+		if (!reason && head->at >= max)
+			reason = "431 head: too long";
 	}
-	return state;
+	if (!reason || !*reason)
+		return reason ? HTTP_HEAD_WHOLE : HTTP_HEAD_MORE;
+	head->status = status_of(&reason);
+	head->reason = reason;
+	return HTTP_HEAD_BAD;
 }
 
 /* Chunks */
 
-static int64_t bad_chunk(struct http_chunks *chunks, int status, const char *reason)
-{
-	chunks->status = status;
-	chunks->reason = reason;
-	return -1;
-}
-
 /* One byte of a chunk's first line. */
-static int64_t read_size(struct http_chunks *chunks, char c)
+static const char *read_size(struct http_chunks *chunks, char c)
 {
-	int digit = hex_value(c);
+	int digit = byte_hex(c);
 
 	if (++chunks->line > HTTP_CHUNK_LINE_MAX)
-		return bad_chunk(chunks, 400, "chunk: its size line is too long");
+		return "chunk: its size line is too long";
 	switch (chunks->state) {
 	case HTTP_CHUNK_SIZE_FIRST:
 	case HTTP_CHUNK_SIZE:
 		if (digit >= 0) {
 			if (chunks->left > (uint64_t)INT64_MAX >> 4)
-				return bad_chunk(chunks, 400, "chunk: its size is too large");
+				return "chunk: its size is too large";
 			chunks->left = chunks->left << 4 | (uint64_t)digit;
 			chunks->state = HTTP_CHUNK_SIZE;
-			return 0;
+			return NULL;
 		}
 		if (chunks->state == HTTP_CHUNK_SIZE_FIRST || (c != ';' && c != '\r'))
-			return bad_chunk(chunks, 400, "chunk: its size is no hexadecimal number");
+			return "chunk: its size is no hexadecimal number";
 		chunks->state = c == ';' ? HTTP_CHUNK_EXTENSION : HTTP_CHUNK_SIZE_LF;
-		return 0;
+		return NULL;
 	case HTTP_CHUNK_EXTENSION:
 		if (c == '\r')
 			chunks->state = HTTP_CHUNK_SIZE_LF;
 		else if (is_control(c) || (unsigned char)c >= 0x80)
-			return bad_chunk(chunks, 400, "chunk: a bad byte in an extension");
-		return 0;
+			return "chunk: a bad byte in an extension";
+		return NULL;
 	default:	/* SIZE_LF */
 		if (c != '\n')
-			return bad_chunk(chunks, 400, "chunk: a CR without LF");
+			return "chunk: a CR without LF";
 		chunks->line = 0;
 		chunks->state = chunks->left > 0 ? HTTP_CHUNK_DATA : HTTP_CHUNK_TRAILER_FIRST;
-		return 0;
+		return NULL;
 	}
 }
 
 /* One byte of the trailer fields, which are checked and dropped. */
-static int64_t read_trailer(struct http_chunks *chunks, char c)
+static const char *read_trailer(struct http_chunks *chunks, char c)
 {
 	if (++chunks->trailer_bytes > HTTP_TRAILERS_MAX)
-		return bad_chunk(chunks, 431, "trailer: too long");
+		return "431 trailer: too long";
 	switch (chunks->state) {
 	case HTTP_CHUNK_TRAILER_FIRST:
 		if (c == '\r') {
 			chunks->state = HTTP_CHUNK_LAST_LF;
-			return 0;
+			return NULL;
 		}
 		if (!is_token_byte(c))
-			return bad_chunk(chunks, 400, "trailer: its name is not a token");
+			return "trailer: its name is not a token";
 		if (++chunks->trailers > HTTP_FIELDS_MAX)
-			return bad_chunk(chunks, 431, "trailer: too many fields");
+			return "431 trailer: too many fields";
 		chunks->state = HTTP_CHUNK_TRAILER_NAME;
-		return 0;
+		return NULL;
 	case HTTP_CHUNK_TRAILER_NAME:
 		if (c == ':')
 			chunks->state = HTTP_CHUNK_TRAILER_VALUE;
 		else if (!is_token_byte(c))
-			return bad_chunk(chunks, 400, "trailer: its name is not a token");
-		return 0;
+			return "trailer: its name is not a token";
+		return NULL;
 	case HTTP_CHUNK_TRAILER_VALUE:
 		if (c == '\r')
 			chunks->state = HTTP_CHUNK_TRAILER_LF;
 		else if (is_control(c))
-			return bad_chunk(chunks, 400, "trailer: a control byte");
-		return 0;
+			return "trailer: a control byte";
+		return NULL;
 	default:	/* TRAILER_LF, LAST_LF */
 		if (c != '\n')
-			return bad_chunk(chunks, 400, "trailer: a CR without LF");
+			return "trailer: a CR without LF";
 		chunks->state = chunks->state == HTTP_CHUNK_LAST_LF ? HTTP_CHUNK_END :
 		    HTTP_CHUNK_TRAILER_FIRST;
-		return 0;
+		return NULL;
 	}
 }
 
 int64_t http_chunks_read(struct http_chunks *chunks, struct str bytes)
 {
 	size_t at = 0;
-	int64_t error = 0;
+	const char *reason = NULL;
 
-	while (at < bytes.len && chunks->state != HTTP_CHUNK_DATA &&
+	while (!reason && at < bytes.len && chunks->state != HTTP_CHUNK_DATA &&
 	    chunks->state != HTTP_CHUNK_END) {
 		char c = bytes.data[at++];
 
@@ -556,7 +517,7 @@ int64_t http_chunks_read(struct http_chunks *chunks, struct str bytes)
 		case HTTP_CHUNK_DATA_CR:
 		case HTTP_CHUNK_DATA_LF:
 			if (c != (chunks->state == HTTP_CHUNK_DATA_CR ? '\r' : '\n'))
-				return bad_chunk(chunks, 400, "chunk: no CR LF after its data");
+				reason = "chunk: no CR LF after its data";
 			chunks->state = chunks->state == HTTP_CHUNK_DATA_CR ? HTTP_CHUNK_DATA_LF :
 			    HTTP_CHUNK_SIZE_FIRST;
 			break;
@@ -564,16 +525,18 @@ int64_t http_chunks_read(struct http_chunks *chunks, struct str bytes)
 		case HTTP_CHUNK_SIZE:
 		case HTTP_CHUNK_EXTENSION:
 		case HTTP_CHUNK_SIZE_LF:
-			error = read_size(chunks, c);
+			reason = read_size(chunks, c);
 			break;
 		default:
-			error = read_trailer(chunks, c);
+			reason = read_trailer(chunks, c);
 			break;
 		}
-		if (error)
-			return error;
 	}
-	return (int64_t)at;
+	if (!reason)
+		return (int64_t)at;
+	chunks->status = status_of(&reason);
+	chunks->reason = reason;
+	return -1;
 }
 
 void http_chunks_take(struct http_chunks *chunks, uint64_t n)
@@ -598,6 +561,15 @@ struct str http_field(const struct http_request *request, const char *name, size
 	return value;
 }
 
+const char *http_method_name(enum http_method method)
+{
+	const char *name = methods;
+
+	for (; method; method--)
+		name += strlen(name) + 1;
+	return name;
+}
+
 const char *http_status_text(int status)
 {
 	for (const char *text = statuses; *text; text += strlen(text) + 1)
@@ -616,7 +588,7 @@ int http_decode(struct buf *out, struct str text)
 		if (text.data[i] != '%') {
 			error = buf_putc(out, text.data[i]);
 		} else {
-			byte = hex_value(text.data[i + 1]) * 16 + hex_value(text.data[i + 2]);
+			byte = byte_hex(text.data[i + 1]) * 16 + byte_hex(text.data[i + 2]);
 			error = buf_putc(out, (char)byte);
 			i += 2;
 		}

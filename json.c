@@ -47,15 +47,8 @@ static const char *const words[] = {
 	[JSON_TRUE] = "true",
 };
 
-/* The letter behind the backslash, and back. '/' may be read escaped, but is never written so. */
-static const char escape_letters[128] = {
-	['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
-	['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
-};
-static const char escaped[128] = {
-	['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
-	['n'] = '\n', ['r'] = '\r', ['t'] = '\t',
-};
+/* The letters behind a backslash, and what they stand for. '/' may be read escaped, but is never written so. */
+static const char escape_letters[] = "\"\\/bfnrt", escaped[] = "\"\\/\b\f\n\r\t";
 
 /* Whether one of eight bytes is zero, by the borrow that it causes. Which one is not told: a borrow
  * may be passed on to the byte above. */
@@ -128,6 +121,15 @@ static int peek(const struct parser *parser)
 	return parser->at < parser->len ? (unsigned char)parser->data[parser->at] : -1;
 }
 
+/* Goes over one byte, where it is there. */
+static bool accept(struct parser *parser, char c)
+{
+	bool there = peek(parser) == c;
+
+	parser->at += there;
+	return there;
+}
+
 static bool is_digit(int c)
 {
 	return c >= '0' && c <= '9';
@@ -167,23 +169,12 @@ static struct str emitted(const struct parser *parser, size_t start)
 static void emit_code_point(struct parser *parser, uint32_t c)
 {
 	char out[4];
-	size_t n = 0;
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 
-	if (c < 0x80) {
-		out[n++] = (char)c;
-	} else if (c < 0x800) {
-		out[n++] = (char)(0xc0 | c >> 6);
-		out[n++] = (char)(0x80 | (c & 0x3f));
-	} else if (c < 0x10000) {
-		out[n++] = (char)(0xe0 | c >> 12);
-		out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[n++] = (char)(0x80 | (c & 0x3f));
-	} else {
-		out[n++] = (char)(0xf0 | c >> 18);
-		out[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-		out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[n++] = (char)(0x80 | (c & 0x3f));
-	}
+	/* Of n > 1 bytes the first begins with n ones, each other holds six bits. */
+	for (size_t i = n; --i > 0; c >>= 6)
+		out[i] = (char)(0x80 | (c & 0x3f));
+	out[0] = (char)(n > 1 ? 0xff00u >> n | c : c);
 	emit(parser, out, n);
 }
 
@@ -192,15 +183,9 @@ static int parse_hex(struct parser *parser, uint32_t *unit)
 {
 	*unit = 0;
 	for (int i = 0; i < 4; i++, parser->at++) {
-		int c = peek(parser), digit;
+		int digit = byte_hex((char)peek(parser));
 
-		if (is_digit(c))
-			digit = c - '0';
-		else if (c >= 'a' && c <= 'f')
-			digit = c - 'a' + 10;
-		else if (c >= 'A' && c <= 'F')
-			digit = c - 'A' + 10;
-		else
+		if (digit < 0)
 			return fail(parser, "expected a hexadecimal digit");
 		*unit = *unit << 4 | (uint32_t)digit;
 	}
@@ -239,13 +224,12 @@ static int parse_escape(struct parser *parser)
 {
 	int c = peek(parser);
 
-	if (c == 'u') {
-		parser->at++;
+	if (accept(parser, 'u'))
 		return parse_code_point(parser);
-	}
-	if (c < 0 || c >= 128 || escaped[c] == 0)
+	const char *letter = c > 0 ? strchr(escape_letters, c) : NULL;
+	if (!letter)
 		return fail(parser, "unknown escape");
-	emit(parser, &escaped[c], 1);
+	emit(parser, &escaped[letter - escape_letters], 1);
 	parser->at++;
 	return 0;
 }
@@ -312,31 +296,23 @@ static int parse_number(struct parser *parser, struct json_value *value)
 	bool plain = true;
 	int error;
 
-	if (peek(parser) == '-')
-		parser->at++;
-	if (peek(parser) == '0') {
-		parser->at++;
+	accept(parser, '-');
+	if (accept(parser, '0')) {
 		if (is_digit(peek(parser)))
 			return fail(parser, "leading zero in a number");
-	} else {
-		error = skip_digits(parser);
-		if (error)
+	} else if ((error = skip_digits(parser))) {
+		return error;
+	}
+	if (accept(parser, '.')) {
+		plain = false;
+		if ((error = skip_digits(parser)))
 			return error;
 	}
-	if (peek(parser) == '.') {
+	if (accept(parser, 'e') || accept(parser, 'E')) {
 		plain = false;
-		parser->at++;
-		error = skip_digits(parser);
-		if (error)
-			return error;
-	}
-	if (peek(parser) == 'e' || peek(parser) == 'E') {
-		plain = false;
-		parser->at++;
-		if (peek(parser) == '+' || peek(parser) == '-')
-			parser->at++;
-		error = skip_digits(parser);
-		if (error)
+		if (!accept(parser, '+'))
+			accept(parser, '-');
+		if ((error = skip_digits(parser)))
 			return error;
 	}
 	emit(parser, parser->data + start, parser->at - start);
@@ -439,10 +415,7 @@ static int parse_key(struct parser *parser)
 	if (error)
 		return error;
 	skip_space(parser);
-	if (peek(parser) != ':')
-		return fail(parser, "expected ':'");
-	parser->at++;
-	return 0;
+	return accept(parser, ':') ? 0 : fail(parser, "expected ':'");
 }
 
 static int compare_eight(const char *left, const char *right)
@@ -457,8 +430,10 @@ static int compare_eight(const char *left, const char *right)
 /* Any total order in which equal keys are neighbours, and of those the first in the text is the
  * first. By length first, then from the end, by eight: what many keys share is mostly their
  * beginning, and the memcmp of musl takes them byte by byte. */
-static int compare_members(const struct json_value *a, const struct json_value *b)
+static int compare_members(const void *left, const void *right)
 {
+	const struct json_value *a = *(const struct json_value *const *)left;
+	const struct json_value *b = *(const struct json_value *const *)right;
 	size_t n = a->key.len;
 	int order = 0;
 
@@ -471,35 +446,6 @@ static int compare_members(const struct json_value *a, const struct json_value *
 	if (order != 0)
 		return order;
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
-}
-
-/* Lets a member sink in a heap, whose root is the last of all, to where it belongs. */
-static void sink(const struct json_value **heap, size_t at, size_t n)
-{
-	const struct json_value *member = heap[at];
-
-	for (size_t child; (child = 2 * at + 1) < n; at = child) {
-		if (child + 1 < n && compare_members(heap[child], heap[child + 1]) < 0)
-			child++;
-		if (compare_members(member, heap[child]) >= 0)
-			break;
-		heap[at] = heap[child];
-	}
-	heap[at] = member;
-}
-
-/* Heap sort: it has no bad case, takes no memory, and is little code. */
-static void sort_members(const struct json_value **members, size_t n)
-{
-	for (size_t i = n / 2; i-- > 0;)
-		sink(members, i, n);
-	while (n-- > 1) {
-		const struct json_value *last = members[0];
-
-		members[0] = members[n];
-		members[n] = last;
-		sink(members, 0, n);
-	}
 }
 
 /* The first member, in the order of the text, whose key an earlier one has; or NULL. */
@@ -524,7 +470,7 @@ static int repeated_of_many(const struct json_value *object, const struct json_v
 		return -ENOMEM;
 	for (const struct json_value *member = object->first; member; member = member->next)
 		members[n++] = member;
-	sort_members(members, n);
+	qsort(members, n, sizeof(members[0]), compare_members);
 	for (size_t i = 1; i < n; i++)
 		if (str_eq(members[i - 1]->key, members[i]->key) &&
 		    (!*repeated || members[i]->offset < (*repeated)->offset))
@@ -604,10 +550,9 @@ static int parse_between(struct parser *parser, bool opened)
 			continue;
 		}
 		if (!opened) {
-			if (peek(parser) != ',')
+			if (!accept(parser, ','))
 				return fail(parser, object ? "expected ',' or '}'" :
 							     "expected ',' or ']'");
-			parser->at++;
 			skip_space(parser);
 		}
 		return object ? parse_key(parser) : 0;
@@ -717,8 +662,9 @@ static int write_special(struct buf *out, struct str text, size_t *n)
 		*n = invalid_length(text);
 		return buf_append(out, "\xef\xbf\xbd", 3);
 	}
-	if (escape_letters[c])
-		return buf_append(out, (const char[]){ '\\', escape_letters[c] }, 2);
+	const char *byte = c ? strchr(escaped, c) : NULL;
+	if (byte)
+		return buf_append(out, (const char[]){ '\\', escape_letters[byte - escaped] }, 2);
 	return buf_append(out, (const char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
 }
 

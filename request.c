@@ -2,7 +2,6 @@
 #include "request.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,43 +18,93 @@ struct reading {
 	struct str cwd;
 	uint32_t network;
 	bool base64;
+	bool nulls;			/* in env: what is to be removed */
 	uint64_t ttl_s;
 };
 
 /* --- errors --------------------------------------------------------------------------------------- */
 
+static const char *
+fault_text(enum fault fault)
+{
+#define FAULT_TEXT(name, text) text "\0"
+	const char *text = FAULTS(FAULT_TEXT);
+
+	for (; fault; fault--)
+		text += strlen(text) + 1;
+	return text;
+}
+
 void
-request_fail(struct request_error *error, int status, const char *code, const char *field,
-    const char *format, ...)
+request_vfail(struct request_error *error, enum fault fault, const char *field, const char *format,
+    va_list arguments)
+{
+	const char *at = fault_text(fault);
+	size_t len = 0;
+
+	error->status = (int)text_number(&at);
+	error->code = at + 1;
+	snprintf(error->field, sizeof(error->field), "%s", field ? field : "");
+	if (field)
+		len = (size_t)snprintf(error->text, sizeof(error->text), "%s: ", error->field);
+	vsnprintf(error->text + len, sizeof(error->text) - len, format, arguments);
+}
+
+enum fault
+request_fault(int status)
+{
+	for (enum fault fault = FAULT_BAD_REQUEST; fault < FAULTS_LEN; fault++) {
+		const char *text = fault_text(fault);
+		if (text_number(&text) == (uint64_t)status)
+			return fault;
+	}
+	return FAULT_BAD_REQUEST;
+}
+
+int
+request_fail(struct request_error *error, enum fault fault, const char *field, const char *format, ...)
 {
 	va_list arguments;
 
-	error->status = status;
-	error->code = code;
-	snprintf(error->field, sizeof(error->field), "%s", field ? field : "");
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	request_vfail(error, fault, field, format, arguments);
 	va_end(arguments);
+	return -1;
 }
 
-#define INVALID(error, field, ...) \
-	(request_fail(error, 400, "invalid_request", field, __VA_ARGS__), -1)
+__attribute__((format(printf, 3, 4)))
+static int
+invalid(struct request_error *error, const char *field, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	request_vfail(error, FAULT_INVALID_REQUEST, field, format, arguments);
+	va_end(arguments);
+	return -1;
+}
+
+static int
+no_memory(struct request_error *error)
+{
+	return request_fail(error, FAULT_OVERLOADED, NULL, "out of memory");
+}
 
 void
 request_json_error(struct request_error *error, const struct json_error *json)
 {
 	switch (json->fault) {
 	case JSON_DUPLICATE_KEY:
-		request_fail(error, 400, "invalid_request", json->key, "%s: given twice", json->key);
+		(void)invalid(error, json->key, "given twice");
 		return;
 	case JSON_TOO_MANY:
-		request_fail(error, 400, "invalid_request", NULL, "more than %d values", JSON_VALUES_MAX);
+		(void)invalid(error, NULL, "more than %d values", JSON_VALUES_MAX);
 		return;
 	case JSON_NO_MEMORY:
-		request_fail(error, 503, "overloaded", NULL, "out of memory");
+		(void)no_memory(error);
 		return;
 	default:
-		request_fail(error, 400, "invalid_json", NULL, "invalid JSON at byte %zu: %s", json->offset,
+		(void)request_fail(error, FAULT_INVALID_JSON, NULL, "invalid JSON at byte %zu: %s", json->offset,
 		    json->reason ? json->reason : "not JSON");
 	}
 }
@@ -63,7 +112,7 @@ request_json_error(struct request_error *error, const struct json_error *json)
 static const char *
 type_name(enum json_type type)
 {
-	static const char *const names[] = {
+	static const char names[][10] = {
 		[JSON_NULL] = "null", [JSON_FALSE] = "a boolean", [JSON_TRUE] = "a boolean",
 		[JSON_NUMBER] = "a number", [JSON_STRING] = "a string", [JSON_ARRAY] = "an array",
 		[JSON_OBJECT] = "an object",
@@ -72,11 +121,18 @@ type_name(enum json_type type)
 }
 
 static int
+at_most(struct request_error *error, const char *field, size_t n, const char *what, int most)
+{
+	return n <= (size_t)most ? 0 :
+	    invalid(error, field, "%zu%s are more than the greatest allowed, %d", n, what, most);
+}
+
+static int
 expect(struct request_error *error, const struct json_value *value, enum json_type type, const char *field)
 {
 	if (value->type == type)
 		return 0;
-	return INVALID(error, field, "%s: must be %s, not %s", field, type_name(type), type_name(value->type));
+	return invalid(error, field, "must be %s, not %s", type_name(type), type_name(value->type));
 }
 
 /* A string that becomes a path, an argument or a variable. */
@@ -86,7 +142,7 @@ expect_text(struct request_error *error, const struct json_value *value, const c
 	if (expect(error, value, JSON_STRING, field))
 		return -1;
 	if (str_has_nul(value->text))
-		return INVALID(error, field, "%s: has a NUL", field);
+		return invalid(error, field, "has a NUL");
 	return 0;
 }
 
@@ -112,8 +168,8 @@ member_name(char *name, size_t size, const char *field, struct str key)
 
 /* --- fields --------------------------------------------------------------------------------------- */
 
-static uint64_t
-greatest_of(const struct request_rules *rules, enum limit_id id)
+uint64_t
+request_greatest(const struct request_rules *rules, enum limit_id id)
 {
 	uint64_t greatest = limit_fields[id].greatest;
 	uint64_t ceiling = limits_get(&rules->ceilings, id);
@@ -128,20 +184,20 @@ greatest_of(const struct request_rules *rules, enum limit_id id)
 static int
 read_limit(struct reading *reading, const struct json_value *value, const char *path, enum limit_id id)
 {
-	uint64_t greatest = greatest_of(reading->rules, id);
+	uint64_t greatest = request_greatest(reading->rules, id);
 
 	if (expect(reading->error, value, JSON_NUMBER, path))
 		return -1;
-	if (value->text.len && value->text.data[0] != '-' &&
-	    (!value->is_integer || (uint64_t)value->integer > greatest) &&
-	    !memchr(value->text.data, '.', value->text.len) && !memchr(value->text.data, 'e', value->text.len) &&
-	    !memchr(value->text.data, 'E', value->text.len))
-		return INVALID(reading->error, path, "%s: %.*s is more than the greatest allowed, %llu", path,
-		    (int)(value->text.len < 40 ? value->text.len : 40), value->text.data,
+	const char *number = value->text.data;
+	int len = value->text.len < 40 ? (int)value->text.len : 40;
+	bool whole = true;
+	for (size_t i = 0; i < value->text.len; i++)
+		whole &= number[i] >= '0' && number[i] <= '9';
+	if (whole && (!value->is_integer || (uint64_t)value->integer > greatest))
+		return invalid(reading->error, path, "%.*s is more than the greatest allowed, %llu", len, number,
 		    (unsigned long long)greatest);
 	if (!value->is_integer || value->integer < 1)
-		return INVALID(reading->error, path, "%s: %.*s is not an integer of at least 1", path,
-		    (int)(value->text.len < 40 ? value->text.len : 40), value->text.data);
+		return invalid(reading->error, path, "%.*s is not an integer of at least 1", len, number);
 	limits_set(&reading->limits, id, (uint64_t)value->integer);
 	return 0;
 }
@@ -155,7 +211,7 @@ read_command(struct reading *reading, const struct json_value *value, const char
 	if (expect(reading->error, value, JSON_ARRAY, path))
 		return -1;
 	if (!value->first)
-		return INVALID(reading->error, path, "%s: is empty", path);
+		return invalid(reading->error, path, "is empty");
 	for (const struct json_value *arg = value->first; arg; arg = arg->next) {
 		snprintf(name, sizeof(name), "%s[%zu]", path, i++);
 		if (expect_text(reading->error, arg, name))
@@ -163,44 +219,31 @@ read_command(struct reading *reading, const struct json_value *value, const char
 		size += arg->text.len + 1;
 	}
 	if (!value->first->text.len)
-		return INVALID(reading->error, "command[0]", "command[0]: is empty");
-	if (size > REQUEST_COMMAND_MAX)
-		return INVALID(reading->error, path, "%s: %zu bytes are more than the greatest allowed, %d", path,
-		    size, REQUEST_COMMAND_MAX);
+		return invalid(reading->error, "command[0]", "is empty");
 	reading->command = value;
-	return 0;
-}
-
-static int
-check_env(struct request_error *error, const struct json_value *value, const char *path, bool nulls)
-{
-	char name[128];
-	size_t size = 0;
-
-	if (expect(error, value, JSON_OBJECT, path))
-		return -1;
-	if (value->count > REQUEST_VARIABLES_MAX)
-		return INVALID(error, path, "%s: %zu variables are more than the greatest allowed, %d", path,
-		    value->count, REQUEST_VARIABLES_MAX);
-	for (const struct json_value *member = value->first; member; member = member->next) {
-		member_name(name, sizeof(name), path, member->key);
-		if (!environment_name_valid(member->key))
-			return INVALID(error, name, "%s: a name is not empty and has no '=' and no NUL", name);
-		if (!(nulls && member->type == JSON_NULL) && expect_text(error, member, name))
-			return -1;
-		size += member->key.len + member->text.len + 2;
-	}
-	if (size > REQUEST_ENV_MAX)
-		return INVALID(error, path, "%s: %zu bytes are more than the greatest allowed, %d", path, size,
-		    REQUEST_ENV_MAX);
-	return 0;
+	return at_most(reading->error, path, size, " bytes", REQUEST_COMMAND_MAX);
 }
 
 static int
 read_env(struct reading *reading, const struct json_value *value, const char *path)
 {
+	struct request_error *error = reading->error;
+	char name[128];
+	size_t size = 0;
+
+	if (expect(error, value, JSON_OBJECT, path) ||
+	    at_most(error, path, value->count, " variables", REQUEST_VARIABLES_MAX))
+		return -1;
+	for (const struct json_value *member = value->first; member; member = member->next) {
+		member_name(name, sizeof(name), path, member->key);
+		if (!environment_name_valid(member->key))
+			return invalid(error, name, "a name is not empty and has no '=' and no NUL");
+		if (!(reading->nulls && member->type == JSON_NULL) && expect_text(error, member, name))
+			return -1;
+		size += member->key.len + member->text.len + 2;
+	}
 	reading->env = value;
-	return check_env(reading->error, value, path, false);
+	return at_most(error, path, size, " bytes", REQUEST_ENV_MAX);
 }
 
 static int
@@ -209,9 +252,9 @@ read_cwd(struct reading *reading, const struct json_value *value, const char *pa
 	if (expect_text(reading->error, value, path))
 		return -1;
 	if (!value->text.len || value->text.data[0] != '/')
-		return INVALID(reading->error, path, "%s: must be an absolute path", path);
+		return invalid(reading->error, path, "must be an absolute path");
 	if (value->text.len > REQUEST_PATH_MAX)
-		return INVALID(reading->error, path, "%s: is longer than %d bytes", path, REQUEST_PATH_MAX);
+		return invalid(reading->error, path, "is longer than %d bytes", REQUEST_PATH_MAX);
 	reading->cwd = value->text;
 	return 0;
 }
@@ -226,116 +269,99 @@ read_network(struct reading *reading, const struct json_value *value, const char
 		return 0;
 	}
 	if (!str_is(value->text, "host"))
-		return INVALID(reading->error, path, "%s: must be \"none\" or \"host\"", path);
-	if (!reading->rules->network_host) {
-		request_fail(reading->error, 403, "forbidden", path,
-		    "%s: \"host\" is not granted here (serve --network host grants it)", path);
-		return -1;
-	}
+		return invalid(reading->error, path, "must be \"none\" or \"host\"");
+	if (!reading->rules->network_host)
+		return request_fail(reading->error, FAULT_FORBIDDEN, path,
+		    "\"host\" is not granted here (serve --network host grants it)");
 	reading->network = NETWORK_HOST;
 	return 0;
+}
+
+/* Of a body, or (where `which` says so) of a content. */
+static int
+take_encoding(struct request_error *error, const struct json_value *value, const char *field,
+    const char *which, bool *base64)
+{
+	*base64 = str_is(value->text, "base64");
+	return value->type == JSON_STRING && (*base64 || str_is(value->text, "utf-8")) ? 0 :
+	    invalid(error, field, "%smust be \"utf-8\" or \"base64\"", which);
 }
 
 static int
 read_encoding(struct reading *reading, const struct json_value *value, const char *path)
 {
-	if (expect_text(reading->error, value, path))
-		return -1;
-	reading->base64 = str_is(value->text, "base64");
-	if (!reading->base64 && !str_is(value->text, "utf-8"))
-		return INVALID(reading->error, path, "%s: must be \"utf-8\" or \"base64\"", path);
-	return 0;
+	return expect_text(reading->error, value, path) ? -1 :
+	    take_encoding(reading->error, value, path, "", &reading->base64);
 }
 
 static int
 check_path(struct request_error *error, struct str path, const char *field)
 {
 	if (!path.len || str_has_nul(path))
-		return INVALID(error, field, "%s: a path is not empty and has no NUL", field);
+		return invalid(error, field, "a path is not empty and has no NUL");
 	if (path.len > REQUEST_PATH_MAX)
-		return INVALID(error, field, "%s: a path is at most %d bytes", field, REQUEST_PATH_MAX);
-	return 0;
-}
-
-/* {"content", "encoding", "mode"}: the members that a content may have. */
-static int
-check_content_object(struct request_error *error, const struct json_value *value, const char *field,
-    bool with_mode)
-{
-	const struct json_value *content = json_member(value, "content");
-
-	for (const struct json_value *member = value->first; member; member = member->next)
-		if (!str_is(member->key, "content") && !str_is(member->key, "encoding") &&
-		    !(with_mode && str_is(member->key, "mode")))
-			return INVALID(error, field, "%s: unknown field in it (content, encoding%s)", field,
-			    with_mode ? ", mode" : "");
-	if (!content || content->type != JSON_STRING)
-		return INVALID(error, field, "%s: content must be a string", field);
-	const struct json_value *encoding = json_member(value, "encoding");
-	if (encoding && (encoding->type != JSON_STRING ||
-	    (!str_is(encoding->text, "base64") && !str_is(encoding->text, "utf-8"))))
-		return INVALID(error, field, "%s: encoding must be \"utf-8\" or \"base64\"", field);
+		return invalid(error, field, "a path is at most %d bytes", REQUEST_PATH_MAX);
 	return 0;
 }
 
 static int
-read_mode(struct request_error *error, const struct json_value *value, const char *field, uint32_t *mode)
+take_mode(struct request_error *error, const struct json_value *value, const char *field, uint32_t *mode)
 {
 	uint32_t bits = 0;
+	size_t i = 0;
 
-	if (value->type != JSON_STRING || value->text.len < 1 || value->text.len > 4)
-		return INVALID(error, field, "%s: mode must be a string of octal digits, like \"0755\"", field);
-	for (size_t i = 0; i < value->text.len; i++) {
-		if (value->text.data[i] < '0' || value->text.data[i] > '7')
-			return INVALID(error, field, "%s: mode must be a string of octal digits, like \"0755\"",
-			    field);
+	for (; i < value->text.len && i < 4 && (value->text.data[i] & ~7) == '0'; i++)
 		bits = bits << 3 | (uint32_t)(value->text.data[i] - '0');
-	}
+	if (value->type != JSON_STRING || !i || i < value->text.len)
+		return invalid(error, field, "mode must be a string of octal digits, like \"0755\"");
 	if (bits > 0777)
-		return INVALID(error, field, "%s: mode is at most 0777", field);
+		return invalid(error, field, "mode is at most 0777");
 	*mode = bits;
 	return 0;
 }
 
-/* The bytes that a content stands for: into `decoded` where it is base64, else as they are. */
+/* The bytes that a content stands for: into `decoded` where it is base64, else as they are. Only a file's has a mode. */
 static int
 read_content(struct request_error *error, const struct json_value *value, const char *field,
     struct buf *decoded, struct str *content, uint32_t *mode)
 {
-	if (value->type == JSON_STRING) {
-		*content = value->text;
-		return 0;
+	const struct json_value *text = value;
+	bool base64 = false;
+
+	if (value->type == JSON_OBJECT) {
+		text = NULL;
+		for (const struct json_value *member = value->first; member; member = member->next) {
+			int failed = 0;
+			if (str_is(member->key, "content"))
+				text = member;
+			else if (str_is(member->key, "encoding"))
+				failed = take_encoding(error, member, field, "encoding ", &base64);
+			else if (mode && str_is(member->key, "mode"))
+				failed = take_mode(error, member, field, mode);
+			else
+				failed = invalid(error, field, "unknown field in it (content, encoding%s)",
+				    mode ? ", mode" : "");
+			if (failed)
+				return -1;
+		}
+		if (!text || text->type != JSON_STRING)
+			return invalid(error, field, "content must be a string");
+	} else if (value->type != JSON_STRING) {
+		return invalid(error, field, "must be a string or an object, not %s", type_name(value->type));
 	}
-	if (value->type != JSON_OBJECT)
-		return INVALID(error, field, "%s: must be a string or an object, not %s", field,
-		    type_name(value->type));
-	if (check_content_object(error, value, field, mode != NULL))
-		return -1;
-	const struct json_value *bits = mode ? json_member(value, "mode") : NULL;
-	if (bits && read_mode(error, bits, field, mode))
-		return -1;
-	*content = json_member(value, "content")->text;
-	const struct json_value *encoding = json_member(value, "encoding");
-	if (!encoding || !str_is(encoding->text, "base64"))
+	*content = text->text;
+	if (!base64)
 		return 0;
 	buf_init(decoded, content->len + 4);
 	int failed = buf_base64_decode(decoded, *content);
-	if (failed == -EINVAL)
-		return INVALID(error, field, "%s: is not base64", field);
-	if (failed) {
-		request_fail(error, 503, "overloaded", field, "out of memory");
-		return -1;
-	}
 	*content = buf_str(decoded);
-	return 0;
+	return failed == -EINVAL ? invalid(error, field, "is not base64") : failed ? no_memory(error) : 0;
 }
 
 static int
 read_input(struct reading *reading, const struct json_value *value, const char *path)
 {
-	if (value->type != JSON_STRING && value->type != JSON_OBJECT)
-		return INVALID(reading->error, path, "%s: must be a string or an object, not %s", path,
-		    type_name(value->type));
+	(void)path;
 	reading->input = value;
 	return 0;
 }
@@ -345,11 +371,9 @@ read_files(struct reading *reading, const struct json_value *value, const char *
 {
 	char name[128];
 
-	if (expect(reading->error, value, JSON_OBJECT, path))
+	if (expect(reading->error, value, JSON_OBJECT, path) ||
+	    at_most(reading->error, path, value->count, "", REQUEST_FILES_MAX))
 		return -1;
-	if (value->count > REQUEST_FILES_MAX)
-		return INVALID(reading->error, path, "%s: %zu are more than the greatest allowed, %d", path,
-		    value->count, REQUEST_FILES_MAX);
 	for (const struct json_value *file = value->first; file; file = file->next) {
 		member_name(name, sizeof(name), path, file->key);
 		if (check_path(reading->error, file->key, name))
@@ -365,11 +389,9 @@ read_copy_out(struct reading *reading, const struct json_value *value, const cha
 	char name[64];
 	size_t i = 0;
 
-	if (expect(reading->error, value, JSON_ARRAY, path))
+	if (expect(reading->error, value, JSON_ARRAY, path) ||
+	    at_most(reading->error, path, value->count, "", REQUEST_FILES_MAX))
 		return -1;
-	if (value->count > REQUEST_FILES_MAX)
-		return INVALID(reading->error, path, "%s: %zu are more than the greatest allowed, %d", path,
-		    value->count, REQUEST_FILES_MAX);
 	for (const struct json_value *file = value->first; file; file = file->next) {
 		snprintf(name, sizeof(name), "%s[%zu]", path, i++);
 		if (expect_text(reading->error, file, name) || check_path(reading->error, file->text, name))
@@ -384,14 +406,17 @@ read_ttl(struct reading *reading, const struct json_value *value, const char *pa
 {
 	if (value->type != JSON_NUMBER || !value->is_integer || value->integer < 1 ||
 	    value->integer > REQUEST_TTL_MAX_S)
-		return INVALID(reading->error, path, "%s: must be an integer from 1 to %d (seconds)", path,
+		return invalid(reading->error, path, "must be an integer from 1 to %d (seconds)",
 		    REQUEST_TTL_MAX_S);
 	reading->ttl_s = (uint64_t)value->integer;
 	return 0;
 }
 
 /* Which bodies have a field: bits. */
-enum { IN_RUN = 1, IN_SESSION_RUN = 2, IN_RUNS = IN_RUN | IN_SESSION_RUN, IN_SESSION = 4, IN_LIMITS = 8 };
+enum {
+	IN_RUN = 1, IN_SESSION_RUN = 2, IN_RUNS = IN_RUN | IN_SESSION_RUN, IN_SESSION = 4, IN_LIMITS = 8,
+	IN_ENV = 16, IN_CWD = 32,
+};
 
 static int read_limits(struct reading *, const struct json_value *, const char *);
 
@@ -410,8 +435,8 @@ static const struct field {
 	{ "stack", IN_RUNS | IN_LIMITS, LIMIT_STACK, NULL },
 	{ "procs", IN_RUNS | IN_LIMITS, LIMIT_PROCS, NULL },
 	{ "output", IN_RUNS | IN_LIMITS, LIMIT_OUTPUT, NULL },
-	{ "env", IN_RUNS | IN_SESSION, 0, read_env },
-	{ "cwd", IN_RUNS | IN_SESSION, 0, read_cwd },
+	{ "env", IN_RUNS | IN_SESSION | IN_ENV, 0, read_env },
+	{ "cwd", IN_RUNS | IN_SESSION | IN_CWD, 0, read_cwd },
 	{ "stdin", IN_RUNS, 0, read_input },
 	{ "files", IN_RUNS | IN_SESSION, 0, read_files },
 	{ "copy_out", IN_RUNS, 0, read_copy_out },
@@ -442,7 +467,9 @@ read_object(struct reading *reading, const struct json_value *value, unsigned bo
 			member_name(name, sizeof(name), "", member->key);
 			/* ["name"] → name */
 			name[strlen(name) - 2] = '\0';
-			return INVALID(reading->error, name + 2, "unknown field: %s%s", prefix, name + 2);
+			(void)invalid(reading->error, NULL, "unknown field: %s%s", prefix, name + 2);
+			snprintf(reading->error->field, sizeof(reading->error->field), "%s", name + 2);
+			return -1;
 		}
 		snprintf(path, sizeof(path), "%s%s", prefix, field->name);
 		if (field->read ? field->read(reading, member, path) :
@@ -461,23 +488,20 @@ read_limits(struct reading *reading, const struct json_value *value, const char 
 }
 
 static int
-expect_body(struct request_error *error, const struct json_value *body)
+read_body(struct reading *reading, const struct json_value *body, unsigned kind)
 {
-	if (body->type == JSON_OBJECT)
-		return 0;
-	request_fail(error, 400, "invalid_request", NULL, "the body must be an object, not %s",
-	    type_name(body->type));
-	return -1;
+	if (body->type != JSON_OBJECT)
+		return invalid(reading->error, NULL, "the body must be an object, not %s", type_name(body->type));
+	return read_object(reading, body, kind, "");
+}
+
+static int
+expect_given(const struct reading *reading, const void *value, const char *field)
+{
+	return value ? 0 : invalid(reading->error, field, "is missing");
 }
 
 /* --- packing -------------------------------------------------------------------------------------- */
-
-static int
-no_memory(struct request_error *error)
-{
-	request_fail(error, 503, "overloaded", NULL, "out of memory");
-	return -1;
-}
 
 static int
 pack_files(struct buf *parcel, const struct json_value *files, struct request_error *error)
@@ -500,24 +524,22 @@ pack_files(struct buf *parcel, const struct json_value *files, struct request_er
 	return 0;
 }
 
-/* The session's variables, then the run's: the later of two counts. */
+/* The variables of `base`, then a body's: of two of one name the later counts. */
 static int
-pack_env(struct buf *parcel, const struct reading *reading)
+copy_env(struct variable **env, size_t *len, const struct variable *base, size_t base_len,
+    const struct reading *reading)
 {
-	const struct request_rules *rules = reading->rules;
-	size_t len = rules->env_len + (reading->env ? reading->env->count : 0);
+	const struct json_value *object = reading->env;
 
-	struct variable *all = calloc(len ? len : 1, sizeof(*all));
-	if (!all)
-		return -1;
-	if (rules->env_len)
-		memcpy(all, rules->env, rules->env_len * sizeof(*all));
-	size_t at = rules->env_len;
-	for (const struct json_value *member = reading->env ? reading->env->first : NULL; member;
-	    member = member->next)
-		all[at++] = (struct variable){ member->key, member->text };
-	environment_pack(parcel, all, at);
-	free(all);
+	*env = calloc(base_len + (object ? object->count : 0) + 1, sizeof(**env));
+	if (!*env)
+		return no_memory(reading->error);
+	if (base_len)
+		memcpy(*env, base, base_len * sizeof(**env));
+	*len = base_len;
+	for (const struct json_value *member = object ? object->first : NULL; member; member = member->next)
+		(*env)[(*len)++] = (struct variable){ member->key,
+			member->type == JSON_NULL ? (struct str){ NULL, 0 } : member->text };
 	return 0;
 }
 
@@ -525,16 +547,18 @@ static int
 pack_run(struct run_request *request, const struct reading *reading)
 {
 	struct buf parcel;
+	struct variable *env;
+	size_t len;
 	int failed = -1;
 
+	if (copy_env(&env, &len, reading->rules->env, reading->rules->env_len, reading))
+		return -1;
 	buf_init(&parcel, MESSAGE_PARCEL_MAX);
 	parcel_begin(&parcel);
 	for (const struct json_value *arg = reading->command->first; arg; arg = arg->next)
 		parcel_arg(&parcel, arg->text);
-	if (pack_env(&parcel, reading)) {
-		(void)no_memory(reading->error);
-		goto out;
-	}
+	environment_pack(&parcel, env, len);
+	free(env);
 	parcel_cwd(&parcel, reading->cwd);
 	if (pack_files(&parcel, reading->files, reading->error))
 		goto out;
@@ -592,18 +616,16 @@ request_run(struct run_request *request, const struct json_value *body,
 	memset(request, 0, sizeof(*request));
 	request->parcel = request->input = -1;
 	buf_init(&request->copies, (size_t)REQUEST_FILES_MAX * (REQUEST_PATH_MAX + 1));
-	if (expect_body(error, body) ||
-	    read_object(&reading, body, rules->in_session ? IN_SESSION_RUN : IN_RUN, ""))
+	if (read_body(&reading, body, rules->in_session ? IN_SESSION_RUN : IN_RUN) ||
+	    expect_given(&reading, reading.command, "command"))
 		return -1;
-	if (!reading.command)
-		return INVALID(error, "command", "command: is missing");
 	if (!reading.cwd.len)
 		reading.cwd = STR("/");
 	request->limits = reading.limits;
 	limits_resolve(&request->limits, rules->defaults);
 	/* Defaults above a ceiling give way to it: only what a client asks for is refused. */
 	for (int i = 0; i < LIMITS_LEN; i++) {
-		uint64_t greatest = greatest_of(rules, (enum limit_id)i);
+		uint64_t greatest = request_greatest(rules, (enum limit_id)i);
 		if (limits_get(&request->limits, (enum limit_id)i) > greatest)
 			limits_set(&request->limits, (enum limit_id)i, greatest);
 	}
@@ -626,37 +648,23 @@ run_request_free(struct run_request *request)
 	buf_free(&request->copies);
 }
 
+/* Takes the files' names and contents where there are any. */
 static int
-copy_env(struct variable **env, size_t *len, const struct json_value *object, struct request_error *error)
-{
-	*len = 0;
-	*env = calloc(object && object->count ? object->count : 1, sizeof(**env));
-	if (!*env)
-		return no_memory(error);
-	for (const struct json_value *member = object ? object->first : NULL; member; member = member->next)
-		(*env)[(*len)++] = (struct variable){ member->key,
-			member->type == JSON_NULL ? (struct str){ NULL, 0 } : member->text };
-	return 0;
-}
-
-/* Writes the files and checks cwd, in one operation. */
-static int
-pack_session_check(struct session_request *request, const struct reading *reading)
+pack_operation(const struct str *arguments, size_t len, const struct json_value *files,
+    struct request_error *error)
 {
 	struct buf parcel;
 
 	buf_init(&parcel, MESSAGE_PARCEL_MAX);
 	parcel_begin(&parcel);
-	parcel_arg(&parcel, reading->cwd);
+	for (size_t i = 0; i < len; i++)
+		parcel_arg(&parcel, arguments[i]);
 	parcel_cwd(&parcel, STR("/"));
-	int failed = pack_files(&parcel, reading->files, reading->error);
-	if (!failed) {
-		request->parcel = parcel.failed ? -ENOMEM : parcel_post("check", buf_str(&parcel));
-		if (request->parcel < 0)
-			failed = no_memory(reading->error);
-	}
+	int fd = pack_files(&parcel, files, error);
+	if (!fd && (fd = parcel.failed ? -ENOMEM : parcel_post("operation", buf_str(&parcel))) < 0 && error)
+		(void)no_memory(error);
 	buf_free(&parcel);
-	return failed;
+	return fd;
 }
 
 int
@@ -670,23 +678,25 @@ request_session(struct session_request *request, const struct json_value *body,
 
 	memset(request, 0, sizeof(*request));
 	request->parcel = -1;
-	if (body && (expect_body(error, body) || read_object(&reading, body, IN_SESSION, "")))
+	if (body && read_body(&reading, body, IN_SESSION))
 		return -1;
 	request->limits = reading.limits;
 	request->network = reading.network;
 	request->ttl_s = reading.ttl_s;
 	if (!request->limits.disk_kb) {
 		request->limits.disk_kb = limit_fields[LIMIT_DISK].standard;
-		if (request->limits.disk_kb > greatest_of(rules, LIMIT_DISK))
-			request->limits.disk_kb = greatest_of(rules, LIMIT_DISK);
+		if (request->limits.disk_kb > request_greatest(rules, LIMIT_DISK))
+			request->limits.disk_kb = request_greatest(rules, LIMIT_DISK);
 	}
 	request->cwd = reading.cwd.len ? reading.cwd : STR("/");
-	if (copy_env(&request->env, &request->env_len, reading.env, error))
+	if (copy_env(&request->env, &request->env_len, NULL, 0, &reading))
 		return -1;
-	if (!reading.files && str_is(request->cwd, "/"))
+	/* Writes the files and checks cwd, in one operation. */
+	if (reading.files || !str_is(request->cwd, "/"))
+		request->parcel = pack_operation(&request->cwd, 1, reading.files, error);
+	else
 		return 0;
-	reading.cwd = request->cwd;
-	return pack_session_check(request, &reading);
+	return request->parcel < 0 ? -1 : 0;
 }
 
 void
@@ -699,50 +709,23 @@ session_request_free(struct session_request *request)
 	request->env = NULL;
 }
 
-/* A body that has one field: any other is refused by name. */
-static int
-only_member(struct request_error *error, const struct json_value *body, const char *name)
-{
-	char shown[128];
-
-	for (const struct json_value *member = body->first; member; member = member->next) {
-		if (str_is(member->key, name))
-			continue;
-		member_name(shown, sizeof(shown), "", member->key);
-		shown[strlen(shown) - 2] = '\0';
-		return INVALID(error, shown + 2, "unknown field: %s", shown + 2);
-	}
-	return 0;
-}
-
 int
 request_env(struct variable **env, size_t *len, const struct json_value *body, struct request_error *error)
 {
+	struct reading reading = { .error = error, .nulls = true };
+
 	*env = NULL;
-	if (expect_body(error, body))
+	if (read_body(&reading, body, IN_ENV) || expect_given(&reading, reading.env, "env"))
 		return -1;
-	if (only_member(error, body, "env"))
-		return -1;
-	const struct json_value *object = json_member(body, "env");
-	if (!object)
-		return INVALID(error, "env", "env: is missing");
-	return check_env(error, object, "env", true) ? -1 : copy_env(env, len, object, error);
+	return copy_env(env, len, NULL, 0, &reading);
 }
 
 int
 request_cwd(struct str *cwd, const struct json_value *body, struct request_error *error)
 {
-	struct request_rules rules = { .nofile_max = 0 };
-	struct reading reading = { .rules = &rules, .error = error };
+	struct reading reading = { .error = error };
 
-	if (expect_body(error, body))
-		return -1;
-	const struct json_value *value = json_member(body, "cwd");
-	if (!value)
-		return INVALID(error, "cwd", "cwd: is missing");
-	if (only_member(error, body, "cwd"))
-		return -1;
-	if (read_cwd(&reading, value, "cwd"))
+	if (read_body(&reading, body, IN_CWD) || expect_given(&reading, reading.cwd.data, "cwd"))
 		return -1;
 	*cwd = reading.cwd;
 	return 0;
@@ -751,14 +734,5 @@ request_cwd(struct str *cwd, const struct json_value *body, struct request_error
 int
 request_operation(const struct str *arguments, size_t len)
 {
-	struct buf parcel;
-
-	buf_init(&parcel, MESSAGE_PARCEL_MAX);
-	parcel_begin(&parcel);
-	for (size_t i = 0; i < len; i++)
-		parcel_arg(&parcel, arguments[i]);
-	parcel_cwd(&parcel, STR("/"));
-	int fd = parcel.failed ? -ENOMEM : parcel_post("operation", buf_str(&parcel));
-	buf_free(&parcel);
-	return fd;
+	return pack_operation(arguments, len, NULL, NULL);
 }

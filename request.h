@@ -4,6 +4,8 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
+#include <stdarg.h>
+
 #include "environment.h"
 #include "json.h"
 #include "message.h"
@@ -16,6 +18,22 @@ enum {
 	REQUEST_PATH_MAX = 4095,
 	REQUEST_TTL_MAX_S = 30 * 86400,
 };
+
+/* What can be wrong with a request: the status of HTTP, and the code of the error body. Those from BAD_REQUEST on are of HTTP itself, and
+ * known by their status. */
+#define FAULTS(X) \
+	X(INVALID_REQUEST, "400 invalid_request") X(INVALID_JSON, "400 invalid_json") \
+	X(UNAUTHORIZED, "401 unauthorized") X(FORBIDDEN, "403 forbidden") X(NOT_FOUND, "404 not_found") \
+	X(NO_SESSION, "404 session_not_found") X(NO_FILE, "404 file_not_found") \
+	X(METHOD, "405 method_not_allowed") X(MEDIA_TYPE, "415 unsupported_media_type") \
+	X(RANGE, "416 invalid_range") X(SESSIONS, "429 too_many_sessions") X(INTERNAL, "500 internal") \
+	X(DRAINING, "503 draining") X(DISK_FULL, "507 disk_full") \
+	X(BAD_REQUEST, "400 bad_request") X(TIMEOUT, "408 request_timeout") X(LENGTH, "411 length_required") \
+	X(TOO_LARGE, "413 too_large") X(TARGET, "414 target_too_long") X(EXPECTATION, "417 expectation_failed") \
+	X(HEAD, "431 head_too_large") X(NOT_IMPLEMENTED, "501 not_implemented") \
+	X(OVERLOADED, "503 overloaded") X(VERSION, "505 version_not_supported")
+#define FAULT_NAME(name, text) FAULT_##name,
+enum fault { FAULTS(FAULT_NAME) FAULTS_LEN };
 
 /* What is wrong with a request, for its error body. */
 struct request_error {
@@ -74,8 +92,14 @@ int request_cwd(struct str *cwd, const struct json_value *body, struct request_e
 int request_operation(const struct str *arguments, size_t len);
 /* The error of a document that json_parse refused. */
 void request_json_error(struct request_error *error, const struct json_error *json);
-/* Fills an error; field may be NULL. */
-void request_fail(struct request_error *error, int status, const char *code, const char *field,
-    const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The fault of HTTP's that has a status. */
+enum fault request_fault(int status);
+/* What a client may ask for at most. */
+uint64_t request_greatest(const struct request_rules *rules, enum limit_id id);
+/* Fills an error: -1. field may be NULL; else the text begins with it. */
+int request_fail(struct request_error *error, enum fault fault, const char *field, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void request_vfail(struct request_error *error, enum fault fault, const char *field, const char *format,
+    va_list arguments) __attribute__((format(printf, 4, 0)));
 
 #endif

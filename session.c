@@ -49,16 +49,6 @@ struct sessions {
 	int64_t next_expiry;		/* none expires before this: looked for again only then */
 };
 
-static uint64_t
-hash_of(struct str id)
-{
-	uint64_t hash = 0xcbf29ce484222325u;		/* FNV-1a */
-
-	for (size_t i = 0; i < id.len; i++)
-		hash = (hash ^ (uint8_t)id.data[i]) * 0x100000001b3u;
-	return hash;
-}
-
 int
 sessions_open(struct sessions **out, struct sandbox *sandbox, size_t max, const char *node)
 {
@@ -202,7 +192,7 @@ add_session(struct sessions *sessions, struct session *session)
 {
 	if (sessions->len == sessions->size && grow_table(sessions))
 		return -ENOMEM;
-	session->hash = hash_of(str_of(session->id));
+	session->hash = str_hash(str_of(session->id));
 	session->number = ++sessions->last_number;
 	sessions->table[sessions->len++] = session;
 	session->chain = sessions->buckets[session->hash % BUCKETS];
@@ -240,7 +230,7 @@ drop_session(struct sessions *sessions, struct session *session)
 struct session *
 session_find(struct sessions *sessions, struct str id)
 {
-	uint64_t hash = hash_of(id);
+	uint64_t hash = str_hash(id);
 
 	for (struct session *session = sessions->buckets[hash % BUCKETS]; session; session = session->chain)
 		if (session->hash == hash && session->state == SESSION_LIVE && str_is(id, session->id))

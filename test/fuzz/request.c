@@ -21,7 +21,7 @@ static void check_limits(const struct limits *limits, const struct request_rules
 {
 	for (int i = 0; i < LIMITS_LEN; i++) {
 		uint64_t value = limits_get(limits, (enum limit_id)i);
-		must(value <= greatest_of(rules, (enum limit_id)i) && (value >= 1 || !whole));
+		must(value <= request_greatest(rules, (enum limit_id)i) && (value >= 1 || !whole));
 	}
 }
 
