@@ -125,7 +125,7 @@ void slot_kill(struct slot *slot, enum verdict verdict);
 /* What could not be done ends the slot's run, if it has one, and the slot is empty. */
 void slot_fail(struct launcher *launcher, struct slot *slot, const char *step, int error);
 /* The run is over, its sandbox may live on. */
-void slot_end_run(struct launcher *launcher, struct slot *slot, const struct message_result *result);
+void slot_end_run(struct slot *slot);
 void slot_close_fds(struct slot *slot);
 /* No run is in it any more. */
 void session_remove(struct launcher *launcher, struct store_session *session);
@@ -143,6 +143,8 @@ int64_t run_wall_deadline(const struct slot *slot);
 void run_look(struct launcher *launcher, struct slot *slot, int64_t now);
 void run_look_for_oom(struct slot *slot, int64_t now);
 void run_take_report(struct slot *slot);
+/* It could not be started: tells the front. */
+void run_refuse(struct launcher *launcher, const struct message_run *run, const char *step, int error);
 /* The command has ended, and nothing of it is left: what is known of it goes to the front. */
 void run_conclude(struct launcher *launcher, struct slot *slot, int64_t now);
 

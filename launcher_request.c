@@ -131,11 +131,7 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 		slot = slot_find_empty(launcher);
 	if (!slot) {
 		/* Earlier sandboxes are still going. */
-		struct message_result busy = {
-			.type = MESSAGE_RESULT, .run = run.run, .generation = run.generation,
-			.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = EAGAIN, .step = "find a place",
-		};
-		launcher_answer(launcher, &busy, sizeof(busy), -1);
+		run_refuse(launcher, &run, "find a place", EAGAIN);
 		return 0;
 	}
 	launcher->no_spare = !launcher->config.reuse;
@@ -199,16 +195,6 @@ check_session(struct launcher *launcher, struct message_session *what, const int
 	return 0;
 }
 
-static void
-answer_session(struct launcher *launcher, const struct message_session *what, int error)
-{
-	struct message_session done = *what;
-
-	done.type = MESSAGE_SESSION_DONE;
-	done.error = error < 0 ? -error : error;
-	launcher_answer(launcher, &done, sizeof(done), -1);
-}
-
 /* Whether the host has hardly any memory left that is really available (proc(5), MemAvailable): a new session would fill what the
  * others count on. */
 static bool
@@ -218,73 +204,53 @@ memory_is_short(int proc)
 }
 
 static int
-on_session_open(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+close_session(struct launcher *launcher, struct store_session *session)
 {
-	struct message_session what = message->session;
-
-	int error = check_session(launcher, &what, fds, *fds_len);
-	if (error)
-		return error;
-	if (what.network >= NETWORKS_LEN || (what.network == NETWORK_HOST && !launcher->config.network_host))
-		return violation(launcher, "session: network not granted");
-	if (what.disk_kb < 1 || what.disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
-		return violation(launcher, "session: disk");
-	error = memory_is_short(root_proc(launcher->root)) ? -ENOMEM : store_create(launcher->store, &what, fds[0]);
-	answer_session(launcher, &what, error);
-	return 0;
-}
-
-static int
-on_session_save(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
-{
-	struct message_session what = message->session;
-
-	int error = check_session(launcher, &what, fds, *fds_len);
-	if (error)
-		return error;
-	struct store_session *session = store_find(launcher->store, what.id);
-	error = !session || session->closing ? -ENOENT : store_save(launcher->store, session, fds[0]);
-	answer_session(launcher, &what, error);
-	return 0;
-}
-
-static int
-on_session_close(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
-{
-	struct message_session what = message->session;
-
-	int error = check_session(launcher, &what, fds, *fds_len);
-	if (error)
-		return error;
-	struct store_session *session = store_find(launcher->store, what.id);
-	if (!session || session->closing) {
-		answer_session(launcher, &what, -ENOENT);
-		return 0;
-	}
 	session->closing = true;
 	for (size_t i = 0; i < launcher->slots_len; i++)
 		if (launcher->slots[i].session == session)
 			slot_kill(&launcher->slots[i], VERDICT_CANCELED);
 	/* It is gone for a restart from now on; its files go when the last run has let go of them. */
-	error = store_forget(launcher->store, session);
+	int error = store_forget(launcher->store, session);
 	if (!session->running)
 		session_remove(launcher, session);
-	answer_session(launcher, &what, error);
-	return 0;
+	return error;
 }
 
 static int
-on_session_usage(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
+open_session(struct launcher *launcher, const struct message_session *what, int record)
+{
+	if (what->network >= NETWORKS_LEN || (what->network == NETWORK_HOST && !launcher->config.network_host))
+		return violation(launcher, "session: network not granted");
+	if (what->disk_kb < 1 || what->disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
+		return violation(launcher, "session: disk");
+	return memory_is_short(root_proc(launcher->root)) ? -ENOMEM : store_create(launcher->store, what, record);
+}
+
+static int
+on_session(struct launcher *launcher, const union message *message, int *fds, size_t *fds_len)
 {
 	struct message_session what = message->session;
+	bool opens = what.type == MESSAGE_SESSION_OPEN;
 
 	int error = check_session(launcher, &what, fds, *fds_len);
 	if (error)
 		return error;
-	struct store_session *session = store_find(launcher->store, what.id);
-	if (session)
+	struct store_session *session = opens ? NULL : store_find(launcher->store, what.id);
+	if (opens)
+		error = open_session(launcher, &what, fds[0]);
+	else if (!session || (session->closing && what.type != MESSAGE_SESSION_USAGE))
+		error = -ENOENT;
+	else if (what.type == MESSAGE_SESSION_USAGE)
 		what.used_kb = store_used_kb(launcher->store, session);
-	answer_session(launcher, &what, session ? 0 : -ENOENT);
+	else if (what.type == MESSAGE_SESSION_SAVE)
+		error = store_save(launcher->store, session, fds[0]);
+	else
+		error = close_session(launcher, session);
+	what.type = MESSAGE_SESSION_DONE;
+	what.error = -error;
+	if (!launcher->front_failed)
+		launcher_answer(launcher, &what, sizeof(what), -1);
 	return 0;
 }
 
@@ -299,16 +265,16 @@ on_goodbye(struct launcher *launcher, const union message *message, int *fds, si
 
 /* What the front may ask: each message's size and how many descriptors come with it. */
 static const struct request {
-	size_t size;
-	size_t fds_least, fds_most;
+	uint16_t size;
+	uint8_t fds_least, fds_most;
 	int (*handle)(struct launcher *, const union message *, int *fds, size_t *fds_len);
 } requests[] = {
 	[MESSAGE_RUN] = { sizeof(struct message_run), 4, 5, on_run },
 	[MESSAGE_CANCEL] = { sizeof(struct message_run), 0, 0, on_cancel },
-	[MESSAGE_SESSION_OPEN] = { sizeof(struct message_session), 1, 1, on_session_open },
-	[MESSAGE_SESSION_SAVE] = { sizeof(struct message_session), 1, 1, on_session_save },
-	[MESSAGE_SESSION_CLOSE] = { sizeof(struct message_session), 0, 0, on_session_close },
-	[MESSAGE_SESSION_USAGE] = { sizeof(struct message_session), 0, 0, on_session_usage },
+	[MESSAGE_SESSION_OPEN] = { sizeof(struct message_session), 1, 1, on_session },
+	[MESSAGE_SESSION_SAVE] = { sizeof(struct message_session), 1, 1, on_session },
+	[MESSAGE_SESSION_CLOSE] = { sizeof(struct message_session), 0, 0, on_session },
+	[MESSAGE_SESSION_USAGE] = { sizeof(struct message_session), 0, 0, on_session },
 	[MESSAGE_GOODBYE] = { sizeof(struct message_plain), 0, 0, on_goodbye },
 };
 

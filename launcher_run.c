@@ -237,6 +237,18 @@ judge(const struct launcher *launcher, const struct slot *slot, const struct cgr
 	}
 }
 
+void
+run_refuse(struct launcher *launcher, const struct message_run *run, const char *step, int error)
+{
+	struct message_result result = {
+		.type = MESSAGE_RESULT, .run = run->run, .generation = run->generation, .by_group = by_group(launcher),
+		.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = error < 0 ? -error : error,
+	};
+
+	snprintf(result.step, sizeof(result.step), "%s", step);
+	launcher_answer(launcher, &result, sizeof(result), -1);
+}
+
 /* The command has ended, and nothing of it is left: what is known of it goes to the front. */
 void
 run_conclude(struct launcher *launcher, struct slot *slot, int64_t now)
@@ -263,5 +275,6 @@ run_conclude(struct launcher *launcher, struct slot *slot, int64_t now)
 		result.usage.mem_kb = usage.peak_kb;
 		result.usage.wall_ns = (uint64_t)(now - slot->started);
 	}
-	slot_end_run(launcher, slot, &result);
+	launcher_answer(launcher, &result, sizeof(result), -1);
+	slot_end_run(slot);
 }

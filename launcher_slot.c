@@ -100,9 +100,8 @@ leave_session(struct launcher *launcher, struct store_session *session)
 
 /* The run is over, its sandbox may live on. */
 void
-slot_end_run(struct launcher *launcher, struct slot *slot, const struct message_result *result)
+slot_end_run(struct slot *slot)
 {
-	launcher_answer(launcher, result, sizeof(*result), -1);
 	slot_close_fds(slot);
 	slot->has_run = false;
 }
@@ -146,14 +145,8 @@ slot_fail(struct launcher *launcher, struct slot *slot, const char *step, int er
 		empty(launcher, slot);
 		return;
 	}
-	struct message_result result = {
-		.type = MESSAGE_RESULT, .run = slot->run.run, .generation = slot->run.generation,
-		.verdict = VERDICT_INTERNAL, .exit_code = -1, .error = error < 0 ? -error : error,
-		.by_group = by_group(launcher),
-	};
-
-	snprintf(result.step, sizeof(result.step), "%s", step);
-	slot_end_run(launcher, slot, &result);
+	run_refuse(launcher, &slot->run, step, error);
+	slot_end_run(slot);
 	empty(launcher, slot);
 }
 
