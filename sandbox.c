@@ -28,10 +28,13 @@ struct stream {
 	int wait;
 };
 
+/* What a command writes. */
+enum { OUTPUT, ERRORS, COPIES, STREAMS };
+
 struct sandbox_run {
 	struct message_run message;
 	uint64_t owner;
-	struct stream output, errors, copies;
+	struct stream streams[STREAMS];
 	int input, wait_input;
 	bool wants_room;		/* the owner was told -EAGAIN */
 	bool has_result, ended, abandoned;
@@ -210,20 +213,14 @@ stop_stream(struct stream *stream)
 }
 
 static void
-close_stream(struct stream *stream)
-{
-	stop_stream(stream);
-	close_fd(&stream->held);
-}
-
-static void
 release(struct sandbox *sandbox, struct sandbox_run *run)
 {
 	sandbox->runs[run->message.run] = NULL;
 	sandbox->runs_len--;
-	close_stream(&run->output);
-	close_stream(&run->errors);
-	close_stream(&run->copies);
+	for (int i = 0; i < STREAMS; i++) {
+		stop_stream(&run->streams[i]);
+		close_fd(&run->streams[i].held);
+	}
 	close_fd(&run->input);
 	free(run);
 }
@@ -232,29 +229,22 @@ release(struct sandbox *sandbox, struct sandbox_run *run)
 static int
 open_streams(struct sandbox_run *run, const struct sandbox_spec *spec, int *fds, size_t *fds_len, unsigned *held)
 {
-	uint64_t most = spec->limits.output_kb << 10;
+	const uint64_t most = spec->limits.output_kb << 10;
+	bool joined = spec->errors == SANDBOX_JOINED;
 
-	fds[0] = spec->parcel;
-	fds[1] = spec->input;
 	*fds_len = 1;
 	if (spec->input < 0 && (fds[1] = open_pipe(&run->input, false)) < 0)
 		return fds[1];
 	*fds_len = 2;
-	if ((fds[2] = open_stream(&run->output, spec->output, spec->output_fd, most)) < 0)
-		return fds[2];
-	*fds_len = 3;
-	bool joined = spec->errors == SANDBOX_JOINED;
-	*held = (unsigned)(run->output.held >= 0) << 2;
-	if ((fds[3] = open_stream(&run->errors, joined ? SANDBOX_GIVEN : spec->errors,
-	    joined ? fds[2] : spec->errors_fd, most)) < 0)
-		return fds[3];
-	*fds_len = 4;
-	*held |= (unsigned)(run->errors.held >= 0) << 3;
-	if (spec->copy_out) {
-		if ((fds[4] = open_stream(&run->copies, SANDBOX_KEEP, -1, spec->copy_out_max)) < 0)
-			return fds[4];
-		*fds_len = 5;
-		*held |= 1u << 4;
+	for (int i = 0; i < (spec->copy_out ? STREAMS : COPIES); i++) {
+		enum sandbox_sink sink = i == OUTPUT ? spec->output : i == COPIES ? SANDBOX_KEEP :
+		    joined ? SANDBOX_GIVEN : spec->errors;
+		int given = i == OUTPUT ? spec->output_fd : joined ? fds[2] : spec->errors_fd;
+		int fd = open_stream(&run->streams[i], sink, given, i == COPIES ? spec->copy_out_max : most);
+		if (fd < 0)
+			return fd;
+		*held |= (unsigned)(run->streams[i].held >= 0) << *fds_len;
+		fds[(*fds_len)++] = fd;
 	}
 	return 0;
 }
@@ -289,8 +279,9 @@ sandbox_start(struct sandbox *sandbox, const struct sandbox_spec *spec, struct s
 		error = number == sandbox->runs_max ? -EAGAIN : sandbox->lost ? -EPIPE : -ENOMEM;
 		goto err_fds;
 	}
-	run->input = run->output.fd = run->errors.fd = run->copies.fd = -1;
-	run->output.held = run->errors.held = run->copies.held = -1;
+	for (int i = 0; i < STREAMS; i++)
+		run->streams[i].fd = run->streams[i].held = -1;
+	run->input = -1;
 	run->wait_input = WAIT_NONE;
 	run->owner = spec->owner;
 	fill_message(&run->message, spec, number, ++sandbox->generation);
@@ -333,9 +324,8 @@ sandbox_abandon(struct sandbox *sandbox, struct sandbox_run *run)
 		release(sandbox, run);
 		return;
 	}
-	stop_stream(&run->output);
-	stop_stream(&run->errors);
-	stop_stream(&run->copies);
+	for (int i = 0; i < STREAMS; i++)
+		stop_stream(&run->streams[i]);
 	sandbox_cancel(sandbox, run);
 }
 
@@ -354,43 +344,31 @@ sandbox_result(const struct sandbox_run *run)
 struct buf *
 sandbox_output(struct sandbox_run *run)
 {
-	return &run->output.kept;
+	return &run->streams[OUTPUT].kept;
 }
 
 struct buf *
 sandbox_errors(struct sandbox_run *run)
 {
-	return &run->errors.kept;
+	return &run->streams[ERRORS].kept;
 }
 
 struct buf *
 sandbox_copies(struct sandbox_run *run)
 {
-	return &run->copies.kept;
+	return &run->streams[COPIES].kept;
 }
 
 bool
 sandbox_output_truncated(const struct sandbox_run *run)
 {
-	return run->output.truncated;
+	return run->streams[OUTPUT].truncated;
 }
 
 bool
 sandbox_errors_truncated(const struct sandbox_run *run)
 {
-	return run->errors.truncated;
-}
-
-bool
-sandbox_output_ended(const struct sandbox_run *run)
-{
-	return run->output.fd < 0;
-}
-
-bool
-sandbox_errors_ended(const struct sandbox_run *run)
-{
-	return run->errors.fd < 0;
+	return run->streams[ERRORS].truncated;
 }
 
 ssize_t
@@ -428,12 +406,6 @@ stream_is_full(const struct stream *stream)
 	return stream->sink == SANDBOX_STREAM && stream->kept.len > STREAM_MAX - READ_SIZE;
 }
 
-static void
-wait_stream(struct stream *stream, struct wait *wait)
-{
-	stream->wait = stream_is_full(stream) ? WAIT_NONE : wait_add(wait, stream->fd, POLLIN);
-}
-
 void
 sandbox_wait(struct sandbox *sandbox, struct wait *wait)
 {
@@ -443,9 +415,10 @@ sandbox_wait(struct sandbox *sandbox, struct wait *wait)
 		struct sandbox_run *run = sandbox->runs[i];
 		if (!run)
 			continue;
-		wait_stream(&run->output, wait);
-		wait_stream(&run->errors, wait);
-		wait_stream(&run->copies, wait);
+		for (int s = 0; s < STREAMS; s++) {
+			struct stream *stream = &run->streams[s];
+			stream->wait = stream_is_full(stream) ? WAIT_NONE : wait_add(wait, stream->fd, POLLIN);
+		}
 		run->wait_input = run->wants_room ? wait_add(wait, run->input, POLLOUT) : WAIT_NONE;
 	}
 }
@@ -510,9 +483,8 @@ take_result(struct sandbox *sandbox, const struct message_result *result)
 		return;
 	run->result = *result;
 	run->has_result = true;
-	begin_ending(&run->output);
-	begin_ending(&run->errors);
-	begin_ending(&run->copies);
+	for (int i = 0; i < STREAMS; i++)
+		begin_ending(&run->streams[i]);
 	close_fd(&run->input);
 	run->wants_room = false;
 	if (run->abandoned)
@@ -561,17 +533,17 @@ sandbox_message(struct sandbox *sandbox, union message *message, int *fd)
 static void
 step_run(struct sandbox *sandbox, struct wait *wait, struct sandbox_run *run)
 {
-	if (wait_ready(wait, run->output.wait) || run->has_result)
-		run->told_output |= read_stream(sandbox, &run->output) && run->output.sink == SANDBOX_STREAM;
-	if (wait_ready(wait, run->errors.wait) || run->has_result)
-		run->told_output |= read_stream(sandbox, &run->errors) && run->errors.sink == SANDBOX_STREAM;
-	if (wait_ready(wait, run->copies.wait) || run->has_result)
-		(void)read_stream(sandbox, &run->copies);
+	run->ended = run->has_result;
+	for (int i = 0; i < STREAMS; i++) {
+		struct stream *stream = &run->streams[i];
+		if (wait_ready(wait, stream->wait) || run->has_result)
+			run->told_output |= read_stream(sandbox, stream) && stream->sink == SANDBOX_STREAM;
+		run->ended &= stream->fd < 0;
+	}
 	if (wait_ready(wait, run->wait_input)) {
 		run->wants_room = false;
 		run->told_room = true;
 	}
-	run->ended = run->has_result && run->output.fd < 0 && run->errors.fd < 0 && run->copies.fd < 0;
 }
 
 void

@@ -72,9 +72,6 @@ struct buf *sandbox_errors(struct sandbox_run *run);
 struct buf *sandbox_copies(struct sandbox_run *run);
 bool sandbox_output_truncated(const struct sandbox_run *run);
 bool sandbox_errors_truncated(const struct sandbox_run *run);
-/* Nothing more comes than what is in the buffer. (SANDBOX_STREAM: the owner takes bytes off it by buf_consume.) */
-bool sandbox_output_ended(const struct sandbox_run *run);
-bool sandbox_errors_ended(const struct sandbox_run *run);
 /* Writes to stdin: how many bytes were taken, -EAGAIN when none can be (SANDBOX_ROOM follows), -EPIPE when nobody reads. */
 ssize_t sandbox_feed(struct sandbox_run *run, struct str data);
 /* No more comes on stdin. */
