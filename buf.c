@@ -5,6 +5,7 @@
 #include "buf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,17 @@ uint64_t text_number(const char **text)
 			sum = UINT64_MAX;
 	*text = at;
 	return sum;
+}
+
+int text_write(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int error = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return error;
 }
 
 void buf_init(struct buf *buf, size_t max)

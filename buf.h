@@ -39,6 +39,9 @@ int str_to_u64(struct str a, uint64_t max, uint64_t *value);
  * there is none, UINT64_MAX where it is more. For what the kernel writes. */
 uint64_t text_number(const char **text);
 
+/* Writes a text of C's over a file's beginning: 0 or -errno. */
+int text_write(int dir, const char *name, const char *text);
+
 /* Owned bytes. data[0..len) is content; size is what is allocated, never above max (0: unlimited is
  * not offered, a buffer always has a maximum). A failed append leaves the content as it was and
  * sets `failed`, so that a run of appends needs one check at its end; what is appended after it may

@@ -106,10 +106,9 @@ static bool escapes_valid(struct str text)
 
 /* Up to the first `separator`, which is dropped; text keeps what follows. False when there is none:
  * text is then as it was. */
-static bool cut(struct str *text, char separator, struct str *part)
+static bool cut(struct str *text, const char *separator, struct str *part)
 {
-	const char ends[2] = { separator };
-	struct str found = str_until(*text, ends);
+	struct str found = str_until(*text, separator);
 
 	if (found.len == text->len)
 		return false;
@@ -154,7 +153,7 @@ static bool host_valid(struct str host)
 	if (host.len > 0 && host.data[0] == '[') {
 		name = str_skip(host, 1);
 		port = name;
-		if (!cut(&port, ']', &name) || name.len == 0 || name.len >= sizeof(address))
+		if (!cut(&port, "]", &name) || name.len == 0 || name.len >= sizeof(address))
 			return false;
 		memcpy(address, name.data, name.len);
 		address[name.len] = '\0';
@@ -165,7 +164,7 @@ static bool host_valid(struct str host)
 		if (port.len > 0)
 			port = str_skip(port, 1);
 	} else {
-		if (cut(&host, ':', &name))
+		if (cut(&host, ":", &name))
 			port = host;
 		for (size_t i = 0; i < name.len; i++)
 			if (!is_name_byte(name.data[i]))
@@ -232,7 +231,7 @@ static const char *read_target(struct http_head *head, struct str target)
 		return "target: a byte that has to be percent-encoded";
 	if (!escapes_valid(path))
 		return "target: a percent sign without two hexadecimal digits";
-	if (cut(&path, '?', &before)) {
+	if (cut(&path, "?", &before)) {
 		request->query = path;
 		path = before;
 	}
@@ -244,7 +243,7 @@ static const char *read_request_line(struct http_head *head, struct str line)
 {
 	struct str method, target;
 
-	if (!cut(&line, ' ', &method) || !cut(&line, ' ', &target))
+	if (!cut(&line, " ", &method) || !cut(&line, " ", &target))
 		return "request line: not a method, a target and a version";
 	if (!is_token(method))
 		return "method: not a token";
@@ -291,7 +290,7 @@ static const char *read_coding(struct http_head *head, struct str value)
 		return "transfer-encoding: more than one";
 	if (head->request.has_length)
 		return "transfer-encoding: beside content-length";
-	if (cut(&last, ',', &first) && str_is_nocase(trim(last), "chunked"))
+	if (cut(&last, ",", &first) && str_is_nocase(trim(last), "chunked"))
 		for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
 			if (str_is_nocase(trim(first), codings[i]))
 				return "501 transfer-encoding: only chunked is known";
@@ -307,7 +306,7 @@ static const char *read_connection(struct http_head *head, struct str value)
 	bool more = true;
 
 	while (more) {
-		more = cut(&value, ',', &option);
+		more = cut(&value, ",", &option);
 		option = trim(more ? option : value);
 		if (str_is_nocase(option, "close"))
 			head->close = true;
@@ -345,7 +344,7 @@ static const char *read_field(struct http_head *head, struct str line)
 
 	if (line.data[0] == ' ' || line.data[0] == '\t')
 		return "field: folded over two lines";
-	if (!cut(&line, ':', &name))
+	if (!cut(&line, ":", &name))
 		return "field: no colon";
 	if (!is_token(name))
 		return "field: its name is not a token";

@@ -149,16 +149,10 @@ forbid_cores(struct jail *jail)
 static int
 set_priorities(struct jail *jail)
 {
-	char score[8];
+	_Static_assert(SUBTREE_OOM_SCORE == 500, "the text below");
+	int error = text_write(root_proc(jail->plan->root), "self/oom_score_adj", "500");
 
-	int fd = openat(root_proc(jail->plan->root), "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	copy_text(score, sizeof(score), "500");
-	_Static_assert(SUBTREE_OOM_SCORE == 500, "the text above");
-	ssize_t n = write(fd, score, strlen(score));
-	close(fd);
-	return n < 0 && errno != EACCES ? -errno : 0;	/* EACCES: it is higher already, and cannot be lowered */
+	return error == -EACCES ? 0 : error;	/* it is higher already, and cannot be lowered */
 }
 
 static int
@@ -828,13 +822,7 @@ write_map(int proc, pid_t pid, const char *file, const char *text)
 	char path[48];
 
 	snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
-	int fd = openat(proc, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = write(fd, text, strlen(text));
-	int error = n < 0 ? -errno : 0;
-	close(fd);
-	return error;
+	return text_write(proc, path, text);
 }
 
 /* Takes another effective uid, and keeps the capabilities: a change away from uid 0 clears the effective ones (capabilities(7)). */

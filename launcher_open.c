@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "buf.h"
+
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
@@ -197,18 +199,6 @@ open_namespaces(struct launcher *launcher, struct root_fault *fault)
 	return root_open(&launcher->root, &root, fault);
 }
 
-static int
-write_own(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = write(fd, text, strlen(text));
-	int error = n < 0 ? -errno : 0;
-	close(fd);
-	return error;
-}
-
 #define MAKE_USERNS "make a user namespace without root"
 
 /* The step, with what forbids it and what allows it, where a switch that kernels have for it says so. */
@@ -263,10 +253,10 @@ become_rootless(const char *state_dir, struct root_fault *fault)
 		return error;
 	}
 	fault->step = "map the user's id";
-	if ((error = write_own("/proc/self/setgroups", "deny")) ||
-	    (error = write_own("/proc/self/uid_map", uid_map)))
+	if ((error = text_write(-1, "/proc/self/setgroups", "deny")) ||
+	    (error = text_write(-1, "/proc/self/uid_map", uid_map)))
 		return error;
-	return write_own("/proc/self/gid_map", gid_map);
+	return text_write(-1, "/proc/self/gid_map", gid_map);
 }
 
 int
