@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "format.h"
 #include "launcher.h"
 #include "log.h"
 #include "result.h"
@@ -35,6 +36,7 @@ enum {
 
 /* --- replies -------------------------------------------------------------------------------------- */
 
+NO_DOUBLES
 void
 api_field(struct job *job, const char *format, ...)
 {
@@ -95,6 +97,7 @@ api_reply_error(struct api *api, struct job *job, const struct request_error *er
 	api_reply(api, job, error->status, &body);
 }
 
+NO_DOUBLES
 void
 api_fail(struct api *api, struct job *job, enum fault fault, const char *format, ...)
 {

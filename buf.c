@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "format.h"
+
 enum { BUF_SIZE_MIN = 64, READ_SIZE = 4096 };
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -257,6 +259,7 @@ static int append_formatted(struct buf *buf, size_t n, const char *format, va_li
 	return error;
 }
 
+NO_DOUBLES
 int buf_printf(struct buf *buf, const char *format, ...)
 {
 	va_list args, again;

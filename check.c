@@ -25,9 +25,12 @@
 #include <unistd.h>
 
 #include "check_private.h"
+#include "format.h"
 #include "json.h"
 #include "result.h"
+#include "time_text.h"
 #include "uid.h"
+#include "format.h"
 
 enum {
 	TEXT_MAX = 4096,       /* of a file that is read for a cause */
@@ -75,7 +78,7 @@ check_status_name(enum check_status status)
 	return names[status];
 }
 
-__attribute__((format(printf, 4, 5))) static void
+NO_DOUBLES __attribute__((format(printf, 4, 5))) static void
 say(struct check *check, const char *name, enum check_status status, const char *format, ...)
 {
 	va_list arguments;
@@ -804,8 +807,8 @@ say_sandbox(struct room *room)
 		    "signal %d: see the kernel's log",
 		    result_status(result->verdict), result->exit_code, result->signal);
 	else
-		say(room->check, "sandbox", CHECK_OK, "one was made, in %.1f ms",
-		    (double)result->usage.wall_ns / 1e6);
+		say(room->check, "sandbox", CHECK_OK, "one was made, in %llu.%03llu ms",
+		    THOUSANDTHS(result->usage.wall_ns / 1000));
 }
 
 /* No userland is no fault of the host's, but then there is nothing to run. */
@@ -832,8 +835,8 @@ say_command(struct room *room)
 		    "kernel's log",
 		    result_status(result->verdict), result->exit_code, result->signal);
 	else
-		say(room->check, "command", CHECK_OK, "`true` took %.1f ms of CPU time",
-		    (double)result->usage.cpu_ns / 1e6);
+		say(room->check, "command", CHECK_OK, "`true` took %llu.%03llu ms of CPU time",
+		    THOUSANDTHS(result->usage.cpu_ns / 1000));
 }
 
 /* --- what is around us --- */

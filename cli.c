@@ -24,6 +24,7 @@
 #include "parcel.h"
 #include "result.h"
 #include "sandbox.h"
+#include "time_text.h"
 
 enum {
 	EXIT_LIMIT = 124, EXIT_NO_SANDBOX = 125,
@@ -196,10 +197,11 @@ say_limit(const struct cli *cli, const struct message_result *result)
 {
 	const struct usage *usage = &result->usage;
 
-	fprintf(stderr, "opensandbox: %s: used %.3f s of CPU time (limit %.3f), %.3f s elapsed (limit %.3f), "
-	    "%llu KB of memory (limit %llu)\n", result_status(result->verdict), (double)usage->cpu_ns / 1e9,
-	    (double)cli->limits.time_ms / 1e3, (double)usage->wall_ns / 1e9,
-	    (double)cli->limits.wall_time_ms / 1e3, (unsigned long long)usage->mem_kb,
+	fprintf(stderr, "opensandbox: %s: used %llu.%03llu s of CPU time (limit %llu.%03llu), "
+	    "%llu.%03llu s elapsed (limit %llu.%03llu), "
+	    "%llu KB of memory (limit %llu)\n", result_status(result->verdict), THOUSANDTHS(usage->cpu_ns / 1000000),
+	    THOUSANDTHS(cli->limits.time_ms), THOUSANDTHS(usage->wall_ns / 1000000),
+	    THOUSANDTHS(cli->limits.wall_time_ms), (unsigned long long)usage->mem_kb,
 	    (unsigned long long)cli->limits.mem_kb);
 }
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { DIGITS_MAX = 24, PRECISION_MAX = 9 };
+enum { DIGITS_MAX = 24 };
 
 struct out {
 	char *text;
@@ -105,38 +105,6 @@ put_integer(struct out *out, const struct conversion *as, struct arguments *argu
 }
 
 static void
-put_double(struct out *out, const struct conversion *as, double value)
-{
-	char text[2 * DIGITS_MAX], *at = text + sizeof(text);
-	int precision = as->precision < 0 ? 6 : as->precision > PRECISION_MAX ? PRECISION_MAX : as->precision;
-	bool negative = value < 0;
-	uint64_t power = 1;
-
-	if (negative)
-		value = -value;
-	for (int i = 0; i < precision; i++)
-		power *= 10;
-	if (!(value < 1e18)) {
-		put_wide(out, &(struct conversion){ .width = as->width, .left = as->left }, negative ? "-" : "",
-		    "inf", 3);
-		return;
-	}
-	/* In two parts: the whole one has more digits than a product would leave. */
-	uint64_t whole = (uint64_t)value;
-	uint64_t part = (uint64_t)((value - (double)whole) * (double)power + 0.5);
-	if (part >= power) {
-		whole++;
-		part -= power;
-	}
-	if (precision) {
-		at = digits(at, part, 10, false, precision);
-		*--at = '.';
-	}
-	at = digits(at, whole, 10, false, 1);
-	put_wide(out, as, negative ? "-" : "", at, (size_t)(text + sizeof(text) - at));
-}
-
-static void
 put_string(struct out *out, struct conversion *as, const char *text)
 {
 	if (!text)
@@ -214,9 +182,6 @@ convert(struct out *out, const char *format, struct arguments *arguments)
 	case 'c':
 		c = (char)va_arg(arguments->list, int);
 		put_wide(out, &as, "", &c, 1);
-		break;
-	case 'f':
-		put_double(out, &as, va_arg(arguments->list, double));
 		break;
 	case '%':
 		put(out, "%", 1);

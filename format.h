@@ -5,8 +5,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* vsnprintf (C11, 7.21.6.12), for %d %i %u %x %X %o %c %s %f %% with the flags - and 0, a width, a precision (of %s and %f), and the
- * lengths hh h l ll j z t. A double is rounded half up and must be below 1e18; anything else is shown as it is written. */
+/* Before a function like printf's definition: it needs not keep the registers that doubles would come in. */
+#if defined(__GNUC__) && !defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
+#define NO_DOUBLES __attribute__((target("general-regs-only")))
+#else
+#define NO_DOUBLES
+#endif
+
+/* vsnprintf (C11, 7.21.6.12), for %d %i %u %x %X %o %c %s %% with the flags - and 0, a width, a precision (of %s), and the
+ * lengths hh h l ll j z t. Anything else is shown as it is written. */
 int format_text(char *text, size_t size, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 

@@ -34,6 +34,7 @@ vsnprintf(char *restrict text, size_t size, const char *restrict format, va_list
 	return format_text(text, size, format, arguments);
 }
 
+NO_DOUBLES
 int
 snprintf(char *restrict text, size_t size, const char *restrict format, ...)
 {
@@ -138,6 +139,7 @@ vfprintf(FILE *restrict file, const char *restrict format, va_list arguments)
 	return n;
 }
 
+NO_DOUBLES
 int
 fprintf(FILE *restrict file, const char *restrict format, ...)
 {
@@ -149,6 +151,7 @@ fprintf(FILE *restrict file, const char *restrict format, ...)
 	return n;
 }
 
+NO_DOUBLES
 int
 printf(const char *restrict format, ...)
 {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "result.h"
 #include "time_text.h"
 #include "wait.h"
@@ -52,19 +53,21 @@ log_request(enum log_format format, const struct log_line *line)
 	time_text_ms(when, wait_wall_clock_ms());
 	if (result)
 		snprintf(usage, sizeof(usage), json ?
-		    ", \"verdict\": \"%s\", \"time\": %.3f, \"wall_time\": %.3f, \"mem\": %llu" :
-		    " %s time=%.3f wall_time=%.3f mem=%llu", result_status(result->verdict),
-		    (double)result->usage.cpu_ns / 1e6, (double)result->usage.wall_ns / 1e6,
+		    ", \"verdict\": \"%s\", \"time\": %llu.%03llu, \"wall_time\": %llu.%03llu, \"mem\": %llu" :
+		    " %s time=%llu.%03llu wall_time=%llu.%03llu mem=%llu", result_status(result->verdict),
+		    THOUSANDTHS(result->usage.cpu_ns / 1000), THOUSANDTHS(result->usage.wall_ns / 1000),
 		    (unsigned long long)result->usage.mem_kb);
 	int n = snprintf(text, sizeof(text), json ?
 	    "{\"at\": \"%s\", \"id\": \"%s\", \"method\": \"%s\", \"route\": \"%s\", \"status\": %d, "
-	    "\"bytes\": %llu, \"ms\": %.3f%s}\n" : "%s %s %s %s %d bytes=%llu ms=%.3f%s\n", when, line->id,
-	    line->method, line->route, line->status, (unsigned long long)line->sent, (double)line->ns / 1e6,
+	    "\"bytes\": %llu, \"ms\": %llu.%03llu%s}\n" : "%s %s %s %s %d bytes=%llu ms=%llu.%03llu%s\n", when, line->id,
+	    line->method, line->route, line->status, (unsigned long long)line->sent,
+	    THOUSANDTHS((uint64_t)line->ns / 1000),
 	    usage);
 	if (n > 0 && (size_t)n < sizeof(text))
 		put(text, (size_t)n);
 }
 
+NO_DOUBLES
 void
 log_say(enum log_format format, const char *message, ...)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "parcel.h"
 
 /* What the fields of one body make, while it is being read. */
@@ -61,6 +62,7 @@ request_fault(int status)
 	return FAULT_BAD_REQUEST;
 }
 
+NO_DOUBLES
 int
 request_fail(struct request_error *error, enum fault fault, const char *field, const char *format, ...)
 {
@@ -73,6 +75,7 @@ request_fail(struct request_error *error, enum fault fault, const char *field, c
 }
 
 __attribute__((format(printf, 3, 4)))
+NO_DOUBLES
 static int
 invalid(struct request_error *error, const char *field, const char *format, ...)
 {

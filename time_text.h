@@ -14,4 +14,7 @@ void time_text(char text[TIME_TEXT_SIZE], int64_t ms);		/* 2024-02-29T12:34:56Z 
 void time_text_ms(char text[TIME_TEXT_SIZE], int64_t ms);	/* 2024-02-29T12:34:56.789Z */
 void time_text_http(char text[TIME_TEXT_SIZE], int64_t ms);	/* Thu, 29 Feb 2024 12:34:56 GMT */
 
+/* Thousandths of something, for "%llu.%03llu": a double would need its registers kept by whatever is like printf. */
+#define THOUSANDTHS(n) ((unsigned long long)(n) / 1000), ((unsigned long long)(n) % 1000)
+
 #endif
