@@ -4,9 +4,11 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* Before a function like printf's definition: it needs not keep the registers that doubles would come in. */
-#if defined(__GNUC__) && !defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
+/* Before a function like printf's definition: it needs not keep the registers that doubles would come in. (glibc's <stdio.h> has
+ * inline functions that do not go with it.) */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__GLIBC__) && (defined(__x86_64__) || defined(__aarch64__))
 #define NO_DOUBLES __attribute__((target("general-regs-only")))
 #else
 #define NO_DOUBLES
