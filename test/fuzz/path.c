@@ -40,13 +40,13 @@ static void try_route(struct api *api, struct str path)
 
 static void try_host(struct api *api, struct str host)
 {
-	struct str name = host_name(host);
+	struct str name = str_until(host, ":");
 	char origin[400];
 
 	must(name.len <= host.len);
 	/* A name with a letter in it is allowed only by name: else a name that an attacker points here would be. */
 	bool letters = false;
-	for (size_t i = 0; i < name.len && name.data[0] != '['; i++)
+	for (size_t i = 0; i < name.len && host.data[0] != '['; i++)
 		letters |= (name.data[i] | 0x20) >= 'a' && (name.data[i] | 0x20) <= 'z';
 	if (letters && host_allowed(api, host))
 		must(str_is_nocase(name, "localhost"));
