@@ -364,12 +364,10 @@ explain_open(const struct root_fault *fault, int error, const struct options *op
 
 	if (strcmp(fault->step, "lock the state directory"))
 		return complain(fault->step, error);
-	if (error == -EAGAIN)
-		fprintf(stderr, "opensandbox: another server is running with the state directory %s "
-		    "(--state-dir chooses another)\n", dir);
-	else
-		fprintf(stderr, "opensandbox: cannot lock the state directory %s: %s "
-		    "(--state-dir chooses another)\n", dir, strerror(-error));
+	bool busy = error == -EAGAIN;
+	fprintf(stderr, "opensandbox: %s the state directory %s%s%s (--state-dir chooses another)\n",
+	    busy ? "another server is running with" : "cannot lock", dir, busy ? "" : ": ",
+	    busy ? "" : strerror(-error));
 	return EXIT_START;
 }
 
@@ -415,11 +413,8 @@ server_run(const struct options *given)
 		return complain("OPENSANDBOX_TOKEN", EINVAL);
 	if (listeners_open(&listeners, options))
 		return EXIT_START;
-	if ((error = check_options(options, &listeners, &tokens))) {
-		listeners_close(&listeners);
-		listeners_remove(&listeners);
-		return error;
-	}
+	if ((error = check_options(options, &listeners, &tokens)))
+		goto err;
 	options->max_runs = runs_max(options);
 	struct buf facts_text;
 	take_facts(&facts_text, options);
@@ -437,17 +432,14 @@ server_run(const struct options *given)
 		.token_required = tokens.len || options->token_file,
 	};
 	if ((error = launcher_open(&launcher, &config, &fault))) {
-		listeners_close(&listeners);
-		listeners_remove(&listeners);
-		return explain_open(&fault, error, options);
+		error = explain_open(&fault, error, options);
+		goto err;
 	}
 	pid_t pid = -1;
 	if ((error = message_pair(ends)) || (pid = fork()) < 0) {
-		error = error ? error : -errno;
+		error = complain("start the server", error ? error : errno);
 		launcher_close(launcher, true);
-		listeners_close(&listeners);
-		listeners_remove(&listeners);
-		return complain("start the server", error);
+		goto err;
 	}
 	if (pid == 0) {
 		struct server server = {
@@ -466,6 +458,10 @@ server_run(const struct options *given)
 		return WEXITSTATUS(status);
 	fprintf(stderr, "opensandbox: the server process died of signal %d\n", WTERMSIG(status));
 	return 1;
+err:
+	listeners_close(&listeners);
+	listeners_remove(&listeners);
+	return error;
 }
 
 /* --- health ---------------------------------------------------------------------------------------- */

@@ -332,22 +332,6 @@ read_record(struct session *session, struct str record)
 	return record.len == 0 && record_sound(session);
 }
 
-static bool
-slurp(int fd, struct buf *text)
-{
-	char bytes[16384];
-
-	for (;;) {
-		ssize_t n = read(fd, bytes, sizeof(bytes));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n == 0;
-		if (buf_append(text, bytes, (size_t)n))
-			return false;
-	}
-}
-
 /* --- asking the launcher -------------------------------------------------------------------------- */
 
 static struct pending *
@@ -395,21 +379,14 @@ ask_to_keep(struct sessions *sessions, struct session *session, enum message_typ
 static int
 new_id(const struct sessions *sessions, char id[MESSAGE_ID_MAX])
 {
-	static const char digits[] = "0123456789abcdef";
-	uint8_t b[16];
+	unsigned long long r[2];
 
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
 		return -EIO;
-	b[6] = (b[6] & 0x0f) | 0x40;		/* RFC 9562: version 4, variant 10 */
-	b[8] = (b[8] & 0x3f) | 0x80;
-	int at = snprintf(id, MESSAGE_ID_MAX, "%s%s", sessions->node, sessions->node[0] ? "-" : "");
-	for (size_t i = 0; i < sizeof(b); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			id[at++] = '-';
-		id[at++] = digits[b[i] >> 4];
-		id[at++] = digits[b[i] & 15];
-	}
-	id[at] = '\0';
+	/* RFC 9562: version 4, variant 10. */
+	snprintf(id, MESSAGE_ID_MAX, "%s%s%08llx-%04llx-4%03llx-%04llx-%012llx", sessions->node,
+	    sessions->node[0] ? "-" : "", r[0] >> 32, r[0] >> 16 & 0xffff, r[0] & 0xfff,
+	    (r[1] >> 48 & 0x3fff) | 0x8000, r[1] & 0xffffffffffff);
 	return 0;
 }
 
@@ -629,12 +606,12 @@ sessions_found(struct sessions *sessions, const struct message_session *message,
 {
 	struct buf text;
 
-	buf_init(&text, MESSAGE_META_MAX);
+	buf_init(&text, 2 * MESSAGE_META_MAX);	/* buf_read asks for more room than it uses */
 	struct session *session = calloc(1, sizeof(*session));
 	if (!session)
 		goto out;
 	snprintf(session->id, sizeof(session->id), "%.*s", MESSAGE_ID_MAX - 1, message->id);
-	if (!slurp(record, &text) || !read_record(session, buf_str(&text)) || add_session(sessions, session)) {
+	if (buf_read(&text, record) || !read_record(session, buf_str(&text)) || add_session(sessions, session)) {
 		log_say(LOG_TEXT, "session %s: its record cannot be read", session->id);
 		free_session(session);
 		goto out;
