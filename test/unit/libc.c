@@ -72,7 +72,7 @@ static char long_text[5000];
 static void write_all_kinds(void)
 {
 	printf("%s|%d\n", "printf", 42);
-	fprintf(stdout, "%.1f\n", 1.5);
+	fprintf(stdout, "%u.%u\n", 1u, 5u);
 	fputs("fputs\n", stdout);
 	puts("puts");
 	fputc('c', stdout);
