@@ -637,6 +637,41 @@ static bool short_with(const char *meminfo)
 	return is_short;
 }
 
+/* The launcher asks before it makes one, and makes it when there is enough again. */
+static void serve_short(void)
+{
+	struct launcher *launcher = opened();
+	int ends[2], errors[2], fds[MESSAGE_FDS_MAX];
+	union message answer;
+	uint64_t violations = 0;
+	size_t fds_len;
+
+	hush();
+	MUST(!message_pair(ends));
+	launcher->front = ends[1];
+	launcher->front_pidfd = -1;
+	launcher->no_spare = true;
+	make_kinds(ends[0]);
+	MUST(!mount("none", "/dev", "tmpfs", 0, NULL) && !mkdir("/dev/proc", 0700));
+	FILE *file = fopen("/dev/proc/meminfo", "w");
+	MUST(file && fputs("MemAvailable: 65535 kB\n", file) >= 0 && !fclose(file));
+	int proc = root_proc(launcher->root), saved = dup(proc), fake = open("/dev/proc", O_RDONLY | O_DIRECTORY);
+	for (int i = 0; i < 2; i++) {
+		struct sent sent;
+		bad_session(&sent);
+		MUST(dup2(i ? saved : fake, proc) == proc && !send_it(ends[0], &sent));
+		turn(launcher, &violations);
+		MUST(message_receive(ends[0], &answer, sizeof(answer), fds, &fds_len) > 0);
+		MUST(answer.type == MESSAGE_SESSION_DONE && !violations);
+		errors[i] = (int)answer.session.error;
+	}
+	MUST(errors[0] == ENOMEM && errors[1] == 0);
+	launcher->front_pid = fork();
+	if (launcher->front_pid == 0)
+		_exit(0);
+	(void)finish_serving(launcher);
+}
+
 TEST("no session is made where less than 64 MB of the host's memory is available")
 {
 	CHECK(short_with("MemTotal: 8000000 kB\nMemFree: 10 kB\nMemAvailable:      65535 kB\nBuffers: 0 kB\n"));
@@ -644,6 +679,8 @@ TEST("no session is made where less than 64 MB of the host's memory is available
 	CHECK(!short_with("MemTotal: 8000000 kB\nMemFree: 10 kB\nMemAvailable:      65536 kB\nBuffers: 0 kB\n"));
 	CHECK(!short_with("MemTotal: 8000000 kB\n"));
 	CHECK(!memory_is_short(-1));
+	if (geteuid() == 0)
+		CHECK_INT(in_child(serve_short), 0);
 }
 
 TEST_MAIN()
