@@ -156,6 +156,9 @@ test-systemd:
 test-mutations:
 	test/mutations -j 2
 
+test-modes: all
+	test/modes
+
 bench: all
 	test/bench
 
@@ -215,9 +218,9 @@ clean:
 
 help:
 	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-boot, test-systemd,'
-	@echo 'test-mutations, bench, soak, dist, deb, clean,'
+	@echo 'test-mutations, test-modes, bench, soak, dist, deb, clean,'
 	@echo 'install, uninstall (PREFIX, DESTDIR, SYSTEMD, OPENRC, APPARMOR)'
 
-.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-boot test-systemd test-mutations bench soak \
+.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-boot test-systemd test-mutations test-modes bench soak \
 	install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:

@@ -55,7 +55,8 @@ has_settled(struct slot *slot)
 	return !slot->settling;
 }
 
-/* A sandbox that waits for a run of this kind, or is being built for whoever comes. */
+/* A sandbox that waits for a run of this kind, or is being built for whoever comes. Its disk is resized
+ * by way of /proc, which shows an ordinary user's launcher no root of a process that is not dumpable. */
 struct slot *
 slot_find_ready(struct launcher *launcher, const struct message_run *run)
 {
@@ -63,7 +64,8 @@ slot_find_ready(struct launcher *launcher, const struct message_run *run)
 
 	for (size_t i = 0; i < launcher->slots_len; i++) {
 		struct slot *slot = &launcher->slots[i];
-		if (slot->has_run || slot->network != run->network)
+		if (slot->has_run || slot->network != run->network ||
+		    (launcher->uids.one && slot->disk_kb != run->limits.disk_kb))
 			continue;
 		if (slot->state == SLOT_READY && has_settled(slot))
 			return slot;

@@ -109,6 +109,8 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 			IS(2, ATTACH_BPF, EPERM),
 			IS(2, ATTACH_REUSEPORT_CBPF, EPERM),
 			IS(2, ATTACH_REUSEPORT_EBPF, EPERM),
+			IS(2, SO_SNDBUF, DONE),
+			IS(2, SO_RCVBUF, DONE),
 		},
 		.otherwise = VERDICT_ALLOW,
 	},
@@ -146,8 +148,8 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 		.rules = { IS(0, 1, EPERM) },
 		.otherwise = VERDICT_ALLOW,
 	},
-	[VERDICT_WHO] = {
-		.rules = { IS(1, 1, EPERM) },
+	[VERDICT_WHO] = {	/* PRIO_USER is 2, IOPRIO_WHO_USER 3 */
+		.rules = { IS(1, 1, EPERM), ANY_BIT(0, 2, EPERM) },
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_NO_EXEC] = {

@@ -7,7 +7,7 @@ attempt() {
 	local result=$BATS_TEST_TMPDIR/result
 	rm -f "$result"
 	exit_code=0
-	"$OPENSANDBOX" --run --result "$result" "$@" <"${INPUT:-/dev/null}" \
+	sandbox --result "$result" "$@" <"${INPUT:-/dev/null}" \
 		>"$BATS_TEST_TMPDIR/output" 2>"$BATS_TEST_TMPDIR/errors" || exit_code=$?
 	output=$(head -c 100000 "$BATS_TEST_TMPDIR/output" | tr -d '\0')
 	errors=$(head -c 100000 "$BATS_TEST_TMPDIR/errors" | tr -d '\0')

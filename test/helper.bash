@@ -10,6 +10,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 OPENSANDBOX=$(realpath "${OPENSANDBOX:-$root/opensandbox}")
 export OPENSANDBOX
 
+# Options that every server and every run of the attacks gets, to try them in another mode: see test/modes.
+export SANDBOX_OPTIONS=${SANDBOX_OPTIONS:-}
+
 # Skips the test where a command that it needs is not there.
 need() {
 	local command
@@ -30,7 +33,8 @@ try_for() {
 
 # One command in a sandbox, by the command line.
 sandbox() {
-	"$OPENSANDBOX" --run "$@"
+	# shellcheck disable=SC2086 # words on purpose
+	"$OPENSANDBOX" --run $SANDBOX_OPTIONS "$@"
 }
 
 # --- a server ---
@@ -45,7 +49,8 @@ start_server() {
 	echo "$SERVER_DIR" >>"$BATS_FILE_TMPDIR/servers"
 	# Its parent here notes how it ended, since the shell that stops it may be another one.
 	(
-		"$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" "$@" \
+		# shellcheck disable=SC2086 # words on purpose
+		"$OPENSANDBOX" serve --port 0 --state-dir "$STATE_DIR" $SANDBOX_OPTIONS "$@" \
 			</dev/null >"$SERVER_DIR/stdout" 2>"$SERVER_LOG" &
 		echo $! >"$SERVER_DIR/pid"
 		ended=0

@@ -88,6 +88,22 @@ everywhere() {
 	expect "$output" "$expected" 'by --run: the output'
 }
 
+# Skips the test where limits are not held by control groups.
+by_cgroup() {
+	api -- true
+	[[ $(json .accounting) = cgroup ]] || skip 'no cgroups here: limits are per process'
+}
+
+# Skips the test where all sandboxes have one uid on the host, and so its quotas.
+own_uids() {
+	[[ $EUID = 0 ]] || skip "an ordinary user's sandboxes all have his uid"
+}
+
+# Whether sandboxes have user namespaces.
+with_userns() {
+	[[ " $SANDBOX_OPTIONS " != *' --no-userns '* ]]
+}
+
 # refused OUTPUT [JSON OF LIMITS] -- COMMAND...: everywhere the program itself tells that it was refused.
 refused() {
 	everywhere exited "$@"
@@ -140,4 +156,21 @@ host_state() {
 	echo "binary $(sha256sum <"$OPENSANDBOX")"
 	echo "name $(uname -n) $(cat /proc/sys/kernel/core_pattern)"
 	stat -c '%n %a %u %i %Z' /etc/passwd /etc/shadow /usr/bin /tmp /dev/null 2>/dev/null | sed 's/^\/tmp.*//'
+}
+
+# For the files that run others: see test/modes.
+need_modes() {
+	need setpriv jq curl
+	[[ $EUID = 0 ]] || skip 'not root, who can be any user'
+	! grep -q __asan_init "$OPENSANDBOX" || skip 'a build with sanitizers'
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_FILE_TMPDIR/.." "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.."
+}
+
+# attacked MODE FILE: all its tests pass, and there are at least five that are not skipped.
+attacked() {
+	TMPDIR=$BATS_TEST_TMPDIR BATS_TEST_TIMEOUT=100 "$root/test/modes" "$@" >"$BATS_TEST_TMPDIR/tap" 2>&1 || {
+		cat "$BATS_TEST_TMPDIR/tap" >&2
+		return 1
+	}
+	(($(grep '^ok ' "$BATS_TEST_TMPDIR/tap" | grep -vc ' # skip') >= 5))
 }

@@ -5,7 +5,7 @@ load attacks
 
 setup_file() {
 	build_attacks calls
-	"$OPENSANDBOX" --run --time 60000 --output 4096 --bind "$ATTACKS:/attacks" -- /attacks/calls \
+	sandbox --time 60000 --output 4096 --bind "$ATTACKS:/attacks" -- /attacks/calls \
 		>"$BATS_FILE_TMPDIR/calls"
 }
 

@@ -101,7 +101,7 @@ put() {
 	in_session "$id" -- sh -c 'ln /etc/passwd /tmp/p; ln /usr/bin/env /tmp/e; cd /tmp; echo a >a; chmod 600 a; ln a b; ls /tmp/p /tmp/e'
 	expect_json .stdout ''
 	put tmp/b replaced
-	in_session "$id" -- sh -c 'cat /tmp/a; stat -c "%a %U" /tmp/a'
+	in_session "$id" -- sh -c 'cat /tmp/a; stat -c "%a %u" /tmp/a | sed "s/ $(id -u)$/ user/"'
 	expect_json .stdout $'a\n600 user'
 }
 

@@ -5,7 +5,7 @@ load attacks
 
 setup_file() {
 	build_attacks walk
-	"$OPENSANDBOX" --run --time 60000 --wall-time 90000 --output 8192 --bind "$ATTACKS:/attacks" -- \
+	sandbox --time 60000 --wall-time 90000 --output 8192 --bind "$ATTACKS:/attacks" -- \
 		/attacks/walk / >"$BATS_FILE_TMPDIR/walked"
 }
 

@@ -26,11 +26,6 @@ tree_is_back() {
 	(($(count_descendants) <= processes + 2))
 }
 
-by_cgroup() {
-	api -- true
-	[[ $(json .accounting) = cgroup ]] || skip 'no cgroups here: limits are per process'
-}
-
 @test "a fork bomb ends at its time, and the API answers meanwhile" {
 	watch_health
 	api '{"wall_time": 1500, "time": 60000, "procs": 64, "mem": 131072}' -- /attacks/attack fork_bomb
@@ -150,6 +145,30 @@ socket_kb() {
 	done
 }
 
+# KB of the kernel's own that it cannot give back.
+kernel_kb() {
+	awk '$1 == "SUnreclaim:" { n += $2 } $1 == "VmallocUsed:" { n += $2 } END { print n }' /proc/meminfo
+}
+
+@test "memory in queues of sockets that no control group counts is bounded by the memory limit" {
+	local way before most now run
+	for way in answers errors; do
+		before=$(kernel_kb) most=0
+		post /run "$(body_of '{"mem": 32768, "nofile": 1024, "time": 30000, "wall_time": 20000}' /attacks/attack eat $way)" &
+		run=$!
+		while kill -0 "$run" 2>/dev/null; do
+			now=$(($(kernel_kb) - before))
+			((now <= most)) || most=$now
+			sleep 0.1
+		done
+		wait "$run"
+		# Without a bound it is more than a gigabyte.
+		expect_between "$most" 0 600000 "KB of the kernel's by $way"
+		api '{"mem": 32768, "nofile": 1024, "time": 30000, "wall_time": 20000}' -- /attacks/attack eat "$way"
+		expect_json .status memory_limit
+	done
+}
+
 @test "a full disk is ENOSPC, wherever it is filled" {
 	refused "$(printf '%s ENOSPC\n' / /tmp /dev/shm /home/user /var/tmp)" \
 		'{"disk": 8192, "fsize": 1048576}' -- /attacks/attack fill / /tmp /dev/shm /home/user /var/tmp ||
@@ -217,6 +236,7 @@ socket_kb() {
 
 @test "quotas of a uid are a sandbox's own: inotify and message queues" {
 	local alone
+	own_uids
 	api '{"nofile": 2000}' -- /attacks/attack quotas
 	alone=$(json .stdout)
 	expect_match "$alone" $'inotify [1-9][0-9]*\nmqueue [1-9]'

@@ -90,6 +90,11 @@ thrown_away() {
 		seen[$sandbox]=1
 	done
 	echo "$again of 10 runs were in a sandbox that had served before" >&2
+	# What is kept for the next run are capabilities, so without a user namespace of its own a sandbox serves once.
+	if ! with_userns || [[ $EUID != 0 ]]; then
+		expect "$again" 0 'runs in a sandbox that had served before'
+		return
+	fi
 	((again >= 5))
 }
 

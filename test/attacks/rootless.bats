@@ -1,43 +1,53 @@
 #!/usr/bin/env bats
-# rootless.bats - served by an ordinary user: the attacks that apply hold as well
+# rootless.bats - served by an ordinary user: the attacks that apply hold as well. `test/modes rootless` tries all of them.
 
 bats_require_minimum_version 1.5.0
-load ../helper
+load attacks
 
 setup() {
-	need setpriv jq curl
-	[[ $EUID = 0 ]] || skip 'not root, who can be any user'
-	! grep -q __asan_init "$OPENSANDBOX" || skip 'a build with sanitizers'
-	home=$BATS_TEST_TMPDIR/home
-	mkdir -p "$home/tmp"
-	cp -r "$root/test" "$root/docs" "$root/README.md" "$OPENSANDBOX" "$home"
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_FILE_TMPDIR/.." "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.."
-	chown -R 4242:4242 "$home"
-	as_user "$home/opensandbox" run -- true || skip 'no user namespaces for ordinary users here'
+	need_modes
+	cp "$OPENSANDBOX" "$BATS_TEST_TMPDIR/opensandbox"
+	as_user "$BATS_TEST_TMPDIR/opensandbox" run -- true || skip 'no user namespaces for ordinary users here'
+}
+
+teardown() {
+	[[ -n ${server:-} ]] || return 0
+	kill "$server"
+	wait "$server" || :
 }
 
 as_user() {
 	setpriv --reuid 4242 --regid 4242 --clear-groups "$@"
 }
 
-# attacked FILE: all its tests pass, and there are at least five that are not skipped.
-attacked() {
-	as_user env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="$home" TMPDIR="$home/tmp" OPENSANDBOX="$home/opensandbox" \
-		BATS_TEST_TIMEOUT=100 bats --tap "$home/test/attacks/$1.bats" >"$BATS_TEST_TMPDIR/tap" 2>&1 || {
-		cat "$BATS_TEST_TMPDIR/tap" >&2
-		return 1
-	}
-	(($(grep '^ok ' "$BATS_TEST_TMPDIR/tap" | grep -vc ' # skip') >= 5))
-}
-
 @test "of the attacks on the host, none succeeds against an ordinary user's server" {
-	attacked escape
+	attacked rootless escape
 }
 
 @test "of the attacks from inside, none succeeds against an ordinary user's server" {
-	attacked inside
+	attacked rootless inside
 }
 
 @test "the filter of system calls is the same for an ordinary user's server" {
-	attacked calls
+	attacked rootless calls
+}
+
+@test "an ordinary user's runs end as others do, and nothing reaches their pid 1" {
+	attacked rootless lifetime
+}
+
+@test "an ordinary user's run has the disk that it asks for" {
+	local log=$BATS_TEST_TMPDIR/log
+	mkdir "$BATS_TEST_TMPDIR/state"
+	chown 4242 "$BATS_TEST_TMPDIR/state"
+	# Not the function: that would be a shell's child, and the shell the one to be ended.
+	setpriv --reuid 4242 --regid 4242 --clear-groups "$BATS_TEST_TMPDIR/opensandbox" serve --port 0 --state-dir "$BATS_TEST_TMPDIR/state" \
+		--log none 2>"$log" 3>&- &
+	server=$!
+	try_for 20 grep -q 'listening on' "$log"
+	URL=$(sed -n 's|.*listening on \(http://.*[0-9]\)/*$|\1|p' "$log" | head -n 1)
+	# One is built ahead, with the usual disk.
+	api -- df -k /tmp
+	api '{"disk": 8192}' -- df -k /tmp
+	expect "$(json .stdout | awk 'NR == 2 { print $2 }')" 8192 'KB of disk'
 }

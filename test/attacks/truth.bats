@@ -23,6 +23,7 @@ setup_file() {
 
 @test "running out of memory in one run is not told of the next" {
 	local i
+	by_cgroup
 	for i in 1 2 3; do
 		in_session "$SESSION" '{"mem": 32768}' -- /attacks/attack eat touch 100
 		expect_json .status memory_limit
@@ -37,6 +38,7 @@ setup_file() {
 
 @test "an out-of-memory child does not let the rest of the tree live on" {
 	local word=attack-oom-$$
+	by_cgroup
 	api '{"mem": 32768, "wall_time": 20000}' -- sh -c '/attacks/attack eat touch 100; sleep 15; :' "$word"
 	expect_json .status memory_limit
 	none_with_word "$word"

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
+#include <linux/rtnetlink.h>
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -310,6 +311,8 @@ attack_init(int argc, char **argv)
 	say("sched_setaffinity", sched_setaffinity(1, sizeof(one), &one));
 	say("setpriority", setpriority(PRIO_PROCESS, 1, 19));
 	say("ioprio_set", syscall(SYS_ioprio_set, 1, 1, 3 << 13));
+	say("setpriority of the user", setpriority(PRIO_USER, 0, 19));
+	say("ioprio_set of the user", syscall(SYS_ioprio_set, 3, getuid(), 3 << 13));
 	int fd = (int)syscall(434, 1, 0);
 	if (fd < 0) {
 		say("pidfd_open", fd);
@@ -638,6 +641,50 @@ eat_sockets(size_t mb, int family, int type)
 	}
 }
 
+/* Queues that are bounded by themselves, each with a socket of its own: answers of netlink that nobody reads. */
+static void
+queue_answers(int fd)
+{
+	static char bytes[32768];
+	struct nlmsghdr *head = (struct nlmsghdr *)(void *)bytes;
+
+	*head = (struct nlmsghdr){ .nlmsg_len = sizeof(bytes), .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK };
+	for (int i = 0; i < 1000 && send(fd, bytes, sizeof(bytes), 0) > 0; i++)
+		;
+}
+
+/* And errors of a UDP socket, of a port that nobody listens at. */
+static void
+queue_errors(int fd)
+{
+	static char bytes[1024];
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	for (int i = 0; i < 4000; i++)
+		(void)!sendto(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&to, sizeof(to));
+}
+
+static void
+eat_queues(int family, void (*fill)(int fd))
+{
+	int most = 1 << 30;
+
+	for (int child = 0; child < 8; child++) {
+		if (fork() != 0)
+			continue;
+		for (;;) {
+			int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+			if (fd < 0)
+				pause();
+			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof(most));
+			fill(fd);
+		}
+	}
+	sleep(8);
+}
+
 static void
 attack_eat(int argc, char **argv)
 {
@@ -657,6 +704,10 @@ attack_eat(int argc, char **argv)
 		eat_sockets(mb, AF_INET, SOCK_DGRAM);
 	else if (!strcmp(argv[0], "tcp"))
 		eat_sockets(mb, AF_INET, SOCK_STREAM);
+	else if (!strcmp(argv[0], "answers"))
+		eat_queues(AF_NETLINK, queue_answers);
+	else if (!strcmp(argv[0], "errors"))
+		eat_queues(AF_INET, queue_errors);
 	printf("%s not bounded\n", argv[0]);
 }
 
