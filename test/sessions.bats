@@ -389,7 +389,7 @@ groups_made() {
 
 @test "many runs of a session that write use the same cgroups again, and none of their figures has another one's memory" {
 	local before i
-	new_session '{"limits": {"procs": 8}}'
+	new_session '{"limits": {"time": 60000}}'
 	in_session true
 	need_cgroup
 	before=$(groups_made)
@@ -405,7 +405,7 @@ groups_made() {
 }
 
 @test "a run that deletes what earlier ones have left in their session has no more memory for that" {
-	new_session '{"limits": {"mem": 65536}}'
+	new_session '{"limits": {"mem": 65536, "time": 60000}}'
 	in_session true
 	need_cgroup
 	# Two that are small enough for their group to be used again, by far too much for the third.
