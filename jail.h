@@ -67,6 +67,10 @@ pid_t jail_spawn(const struct jail_plan *plan, int *pidfd, int *control);
 
 /* A network namespace with nothing in it but a loopback that is up: a descriptor, or -errno. `proc` is the host's /proc. */
 int jail_netns(int proc);
+/* The same, begun: on another core while the caller does something else. A process, or -errno; it is waited for by jail_netns_end, which
+ * gives the descriptor. */
+pid_t jail_netns_begin(void);
+int jail_netns_end(pid_t pid);
 /* A user namespace with two ids, JAIL_UID_INIT and JAIL_UID_USER, mapped to host ids: a descriptor, or -errno. `proc` is the
  * host's /proc. With one_uid only JAIL_UID_USER is mapped. */
 int jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid);

@@ -282,6 +282,8 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	if ((error = open_token_dir(launcher)) ||
 	    (rootless && (error = become_rootless(config->state_dir, fault))))
 		goto err;
+	if (config->only_disk_kb && config->only_network == NETWORK_NONE)
+		launcher->netns_maker = jail_netns_begin();
 	fault->step = "take a block of uids";
 	if (config->state_dir) {
 		struct store_config store = { .dir = config->state_dir, .sessions_max = config->sessions_max,

@@ -70,7 +70,8 @@ struct launcher {
 	struct cgroup *cgroup;
 	struct store *store;
 	struct seccomp_program command_filter, watched_filter, init_filter;
-	int netns;			/* made ahead, and never used: for the next run of a session; -1 */
+	int netns;			/* made ahead, and never used: for the next run of a session, or the only run; -1 */
+	pid_t netns_maker;		/* of the only run's; 0 */
 	dev_t pipes;			/* the file system that pipe(2) makes them on */
 	int self;			/* a pidfd of ourselves, for pid 1 of each sandbox */
 	int signals;

@@ -223,6 +223,11 @@ find_netns(struct launcher *launcher, const struct slot *slot)
 
 	if (slot->network == NETWORK_HOST)
 		return JAIL_NET_HOST;
+	if (launcher->netns_maker > 0) {
+		launcher->netns = jail_netns_end(launcher->netns_maker);
+		launcher->netns_maker = 0;
+		return launcher->netns >= 0 ? launcher->netns : JAIL_NET_NEW;
+	}
 	if (session && session->netns < 0) {
 		session->netns = launcher->netns;
 		launcher->netns = -1;
