@@ -814,15 +814,16 @@ jail_netns(int proc)
 	return fd;
 }
 
-/* A copy, since it works beside us: only its descriptors are ours, and its exit status is which. */
+/* A copy, since it works beside us: only its descriptors are ours, and its exit status is which. It takes the namespace itself: that
+ * which a clone has is made before the clone returns. */
 pid_t
 jail_netns_begin(void)
 {
-	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWNET | CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid)
 		return pid < 0 ? -errno : pid;
-	int fd = loopback_up() ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd = unshare(CLONE_NEWNET) || loopback_up() ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	_exit(fd > 0 && fd < 255 ? fd : 255);
 }
 
