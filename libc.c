@@ -5,6 +5,8 @@
  * musl's other functions. With any other C library (that is a build for the tests) its own are left alone. */
 #include "format.h"
 
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -297,6 +299,104 @@ strstr(const char *text, const char *part)
 		if (!strncmp(text, part, n))
 			return (char *)(uintptr_t)text;
 	return n ? NULL : (char *)(uintptr_t)text;
+}
+
+/* --- addresses --- */
+
+static int
+read_ipv4(const char *text, unsigned char *bytes)
+{
+	for (int i = 0; i < 4; i++) {
+		const char *first = text;
+		unsigned value = 0;
+
+		while (*text >= '0' && *text <= '9' && text - first < 3)
+			value = 10 * value + (unsigned)(*text++ - '0');
+		if (text == first || (text - first > 1 && *first == '0') || value > 255)
+			return 0;
+		bytes[i] = (unsigned char)value;
+		if (*text++ != (i < 3 ? '.' : '\0'))
+			return 0;
+	}
+	return 1;
+}
+
+/* Up to eight groups of hexadecimal digits; "::" stands once for those that are left out, and the last two may be written as an
+ * IPv4 address. */
+static int
+read_ipv6(const char *text, unsigned char bytes[16])
+{
+	size_t len = 0, gap = 16;
+
+	if (*text == ':' && *++text != ':')
+		return 0;
+	memset(bytes, 0, 16);
+	do {
+		unsigned value = 0;
+		int digits = 0;
+
+		if (len == 16)
+			return 0;
+		if (*text == ':' && gap == 16) {
+			gap = len;
+			if (!*++text)
+				break;
+		}
+		for (; digits < 4 && isxdigit((unsigned char)text[digits]); digits++)
+			value = value << 4 | ((unsigned)(text[digits] & 15) + (text[digits] > '9' ? 9 : 0));
+		if (text[digits] == '.') {
+			if (len > 12 || !read_ipv4(text, bytes + len))
+				return 0;
+			len += 4;
+			break;
+		}
+		text += digits;
+		if (!digits || (*text && (*text != ':' || !text[1])))
+			return 0;
+		bytes[len++] = (unsigned char)(value >> 8);
+		bytes[len++] = (unsigned char)value;
+	} while (*text++);
+	if (gap == 16)
+		return len == 16;
+	memmove(bytes + gap + 16 - len, bytes + gap, len - gap);
+	memset(bytes + gap, 0, 16 - len);
+	return len < 16;
+}
+
+int
+inet_pton(int family, const char *restrict text, void *restrict address)
+{
+	return family == AF_INET ? read_ipv4(text, address) : read_ipv6(text, address);
+}
+
+/* The longest run of zero groups is left out, the first of equal ones. */
+const char *
+inet_ntop(int family, const void *restrict address, char *restrict text, socklen_t size)
+{
+	const unsigned char *bytes = address;
+	size_t gap = 16, gap_len = 2, at = 0;
+
+	if (family == AF_INET) {
+		snprintf(text, size, "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2], bytes[3]);
+		return text;
+	}
+	for (size_t i = 0, len; i < 16; i += len + 2) {
+		for (len = 0; i + len < 16 && !bytes[i + len] && !bytes[i + len + 1]; len += 2)
+			;
+		if (len > gap_len) {
+			gap = i;
+			gap_len = len;
+		}
+	}
+	for (size_t i = 0; i < 16; i += 2) {
+		if (i == gap) {
+			i += gap_len - 2;
+			at += (size_t)snprintf(text + at, size - at, i == 14 ? "::" : ":");
+		} else {
+			at += (size_t)snprintf(text + at, size - at, i ? ":%x" : "%x", bytes[i] << 8 | bytes[i + 1]);
+		}
+	}
+	return text;
 }
 
 #endif

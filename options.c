@@ -14,73 +14,78 @@ enum { FOR_RUN = 1 << COMMAND_RUN, FOR_SERVE = 1 << COMMAND_SERVE, FOR_CHECK = 1
 	FOR_HEALTH = 1 << COMMAND_HEALTH, FOR_SESSIONS = 1 << COMMAND_SESSIONS };
 
 struct option_spec {
-	char name[16], value[16];	/* value: what the usage text calls it; empty for a flag */
+	/* Three texts: its name; what the usage text calls its value, empty for a flag; its help. */
+	const char *name;
 	uint8_t kind, commands;
 	uint16_t offset;		/* in struct options; of a limit: its id */
 	uint32_t least, greatest;	/* KIND_NUMBER */
-	const char *help;
 };
 
 #define AT(member) offsetof(struct options, member)
-#define LIMIT(id, text) { .name = text, .kind = KIND_LIMIT, .commands = FOR_RUN, .offset = id }
-#define CEILING(id, text) { .name = text, .kind = KIND_CEILING, .commands = FOR_SERVE, .offset = id }
+#define LIMIT(id, text) { .name = text "\0", .kind = KIND_LIMIT, .commands = FOR_RUN, .offset = id }
+#define CEILING(id, text) { .name = text "\0", .kind = KIND_CEILING, .commands = FOR_SERVE, .offset = id }
 
 static const struct option_spec specs[] = {
 	LIMIT(LIMIT_TIME, "time"), LIMIT(LIMIT_WALL_TIME, "wall-time"), LIMIT(LIMIT_MEM, "mem"),
 	LIMIT(LIMIT_FSIZE, "fsize"), LIMIT(LIMIT_NOFILE, "nofile"), LIMIT(LIMIT_STACK, "stack"),
 	LIMIT(LIMIT_PROCS, "procs"), LIMIT(LIMIT_DISK, "disk"), LIMIT(LIMIT_OUTPUT, "output"),
-	{ "env", "K=V", KIND_LIST, FOR_RUN, AT(env), 0, 0, "add a variable to the command's environment" },
-	{ "cwd", "DIR", KIND_TEXT, FOR_RUN, AT(cwd), 0, 0, "working directory in the sandbox (default: /)" },
-	{ "result", "FILE", KIND_TEXT, FOR_RUN, AT(result_file), 0, 0, "write the result there, as JSON" },
-	{ "result-fd", "N", KIND_INT, FOR_RUN, AT(result_fd), 0, 1048576,
-		"write the result to an open descriptor, as JSON" },
-	{ "network", "none|host", KIND_TEXT, FOR_RUN | FOR_SERVE, AT(network), 0, 0,
-		"the network that a sandbox has; for serve: may be given (default: none)" },
-	{ "rootfs", "DIR", KIND_TEXT, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(rootfs), 0, 0,
-		"take the system directories from DIR in place of the host" },
-	{ "bind", "SRC[:DST][:rw]", KIND_LIST, FOR_RUN | FOR_SERVE, AT(bind), 0, 0,
-		"show a directory or file of the host in the sandbox" },
-	{ "no-userns", "", KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_userns), 0, 0,
-		"use no user namespace" },
-	{ "no-cgroup", "", KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_cgroup), 0, 0,
-		"use no cgroups: limits are per process then" },
-	{ "no-reuse", "", KIND_FLAG, FOR_SERVE, AT(no_reuse), 0, 0,
-		"throw every sandbox away after one run, also one without a trace of it" },
-	{ "port", "N", KIND_NUMBER, FOR_SERVE | FOR_HEALTH, AT(port), 0, 65535,
-		"TCP port (default: 8080; 0: any free one)" },
-	{ "listen", "ADDR", KIND_LIST, FOR_SERVE | FOR_HEALTH, AT(listen), 0, 0,
-		"address to listen on, or unix:PATH (default: 127.0.0.1 and ::1)" },
-	{ "listen-mode", "MODE", KIND_TEXT, FOR_SERVE, AT(listen_mode), 0, 0,
-		"permissions of a unix: socket, in octal (default: 0600)" },
-	{ "state-dir", "DIR", KIND_TEXT, FOR_SERVE | FOR_SESSIONS, AT(state_dir), 0, 0,
-		"where sessions are kept (default: /tmp)" },
-	{ "keep-sessions", "", KIND_FLAG, FOR_SERVE, AT(keep_sessions), 0, 0,
-		"keep sessions over a stop, for the next start" },
-	{ "token-file", "FILE", KIND_TEXT, FOR_SERVE, AT(token_file), 0, 0,
-		"bearer tokens, one a line; read again on SIGHUP (or: OPENSANDBOX_TOKEN)" },
-	{ "no-token", "", KIND_FLAG, FOR_SERVE, AT(no_token), 0, 0,
-		"listen beyond loopback although anybody can then run commands" },
-	{ "allow-host", "NAME", KIND_LIST, FOR_SERVE, AT(allow_host), 0, 0,
-		"a further name that the Host field may have" },
-	{ "max-runs", "N", KIND_NUMBER, FOR_SERVE, AT(max_runs), 1, 1000, "runs at once (default: 64, fewer on a small host)" },
-	{ "max-sessions", "N", KIND_NUMBER, FOR_SERVE, AT(max_sessions), 1, 20000,
-		"sessions at once (default: 1024)" },
-	{ "max-connections", "N", KIND_NUMBER, FOR_SERVE, AT(max_connections), 1, 100000,
-		"connections at once (default: 10240)" },
-	{ "max-body", "KB", KIND_NUMBER, FOR_SERVE, AT(max_body_kb), 1, 1 << 20,
-		"largest JSON body (default: 16384)" },
+	{ "env\0K=V\0" "add a variable to the command's environment",
+		KIND_LIST, FOR_RUN, AT(env), 0, 0 },
+	{ "cwd\0DIR\0" "working directory in the sandbox (default: /)",
+		KIND_TEXT, FOR_RUN, AT(cwd), 0, 0 },
+	{ "result\0FILE\0" "write the result there, as JSON",
+		KIND_TEXT, FOR_RUN, AT(result_file), 0, 0 },
+	{ "result-fd\0N\0" "write the result to an open descriptor, as JSON",
+		KIND_INT, FOR_RUN, AT(result_fd), 0, 1048576 },
+	{ "network\0none|host\0" "the network that a sandbox has; for serve: may be given (default: none)",
+		KIND_TEXT, FOR_RUN | FOR_SERVE, AT(network), 0, 0 },
+	{ "rootfs\0DIR\0" "take the system directories from DIR in place of the host",
+		KIND_TEXT, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(rootfs), 0, 0 },
+	{ "bind\0SRC[:DST][:rw]\0" "show a directory or file of the host in the sandbox",
+		KIND_LIST, FOR_RUN | FOR_SERVE, AT(bind), 0, 0 },
+	{ "no-userns\0\0" "use no user namespace",
+		KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_userns), 0, 0 },
+	{ "no-cgroup\0\0" "use no cgroups: limits are per process then",
+		KIND_FLAG, FOR_RUN | FOR_SERVE | FOR_CHECK, AT(no_cgroup), 0, 0 },
+	{ "no-reuse\0\0" "throw every sandbox away after one run, also one without a trace of it",
+		KIND_FLAG, FOR_SERVE, AT(no_reuse), 0, 0 },
+	{ "port\0N\0" "TCP port (default: 8080; 0: any free one)",
+		KIND_NUMBER, FOR_SERVE | FOR_HEALTH, AT(port), 0, 65535 },
+	{ "listen\0ADDR\0" "address to listen on, or unix:PATH (default: 127.0.0.1 and ::1)",
+		KIND_LIST, FOR_SERVE | FOR_HEALTH, AT(listen), 0, 0 },
+	{ "listen-mode\0MODE\0" "permissions of a unix: socket, in octal (default: 0600)",
+		KIND_TEXT, FOR_SERVE, AT(listen_mode), 0, 0 },
+	{ "state-dir\0DIR\0" "where sessions are kept (default: /tmp)",
+		KIND_TEXT, FOR_SERVE | FOR_SESSIONS, AT(state_dir), 0, 0 },
+	{ "keep-sessions\0\0" "keep sessions over a stop, for the next start",
+		KIND_FLAG, FOR_SERVE, AT(keep_sessions), 0, 0 },
+	{ "token-file\0FILE\0" "bearer tokens, one a line; read again on SIGHUP (or: OPENSANDBOX_TOKEN)",
+		KIND_TEXT, FOR_SERVE, AT(token_file), 0, 0 },
+	{ "no-token\0\0" "listen beyond loopback although anybody can then run commands",
+		KIND_FLAG, FOR_SERVE, AT(no_token), 0, 0 },
+	{ "allow-host\0NAME\0" "a further name that the Host field may have",
+		KIND_LIST, FOR_SERVE, AT(allow_host), 0, 0 },
+	{ "max-runs\0N\0" "runs at once (default: 64, fewer on a small host)",
+		KIND_NUMBER, FOR_SERVE, AT(max_runs), 1, 1000 },
+	{ "max-sessions\0N\0" "sessions at once (default: 1024)",
+		KIND_NUMBER, FOR_SERVE, AT(max_sessions), 1, 20000 },
+	{ "max-connections\0N\0" "connections at once (default: 10240)",
+		KIND_NUMBER, FOR_SERVE, AT(max_connections), 1, 100000 },
+	{ "max-body\0KB\0" "largest JSON body (default: 16384)",
+		KIND_NUMBER, FOR_SERVE, AT(max_body_kb), 1, 1 << 20 },
 	CEILING(LIMIT_TIME, "max-time"), CEILING(LIMIT_WALL_TIME, "max-wall-time"),
 	CEILING(LIMIT_MEM, "max-mem"), CEILING(LIMIT_FSIZE, "max-fsize"),
 	CEILING(LIMIT_NOFILE, "max-nofile"), CEILING(LIMIT_STACK, "max-stack"),
 	CEILING(LIMIT_PROCS, "max-procs"), CEILING(LIMIT_DISK, "max-disk"),
 	CEILING(LIMIT_OUTPUT, "max-output"),
-	{ "drain", "S", KIND_NUMBER, FOR_SERVE, AT(drain_s), 0, 86400,
-		"seconds that runs may go on after SIGTERM (default: 0)" },
-	{ "node-id", "ID", KIND_TEXT, FOR_SERVE, AT(node_id), 0, 0,
-		"first part of session ids, for a router (default: FLY_MACHINE_ID)" },
-	{ "log", "text|json|none", KIND_TEXT, FOR_SERVE, AT(log), 0, 0,
-		"one line a request on stderr (default: text)" },
-	{ "json", "", KIND_FLAG, FOR_CHECK, AT(json), 0, 0, "print JSON" },
+	{ "drain\0S\0" "seconds that runs may go on after SIGTERM (default: 0)",
+		KIND_NUMBER, FOR_SERVE, AT(drain_s), 0, 86400 },
+	{ "node-id\0ID\0" "first part of session ids, for a router (default: FLY_MACHINE_ID)",
+		KIND_TEXT, FOR_SERVE, AT(node_id), 0, 0 },
+	{ "log\0text|json|none\0" "one line a request on stderr (default: text)",
+		KIND_TEXT, FOR_SERVE, AT(log), 0, 0 },
+	{ "json\0\0" "print JSON",
+		KIND_FLAG, FOR_CHECK, AT(json), 0, 0 },
 };
 
 enum { SPECS_LEN = sizeof(specs) / sizeof(specs[0]) };
@@ -174,8 +179,7 @@ static const struct option_spec *
 find_spec(const char *name, size_t len, enum command command)
 {
 	for (size_t i = 0; i < SPECS_LEN; i++)
-		if ((specs[i].commands & 1 << command) && strlen(specs[i].name) == len &&
-		    !strncmp(specs[i].name, name, len))
+		if ((specs[i].commands & 1 << command) && !strncmp(specs[i].name, name, len) && !specs[i].name[len])
 			return &specs[i];
 	return NULL;
 }
@@ -320,10 +324,11 @@ print_options(FILE *out, enum command command)
 			continue;
 		bool is_limit = spec->kind >= KIND_LIMIT;
 		const struct limit_field *limit = &limit_fields[is_limit ? spec->offset : 0];
-		const char *value = is_limit ? limit->unit : spec->value;
+		const char *own_value = spec->name + strlen(spec->name) + 1, *help = own_value + strlen(own_value) + 1;
+		const char *value = is_limit ? limit->unit : own_value;
 		snprintf(left, sizeof(left), "--%.15s%s%.15s", spec->name, *value ? " " : "", value);
 		if (!is_limit)
-			fprintf(out, "  %-26s %s\n", left, spec->help);
+			fprintf(out, "  %-26s %s\n", left, help);
 		else if (spec->kind == KIND_CEILING)
 			fprintf(out, "  %-26s greatest %s that a request may ask for%s\n", left, limit->name,
 			    spec->offset == LIMIT_MEM ? ", and the bound of all runs together" : "");

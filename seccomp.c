@@ -156,7 +156,7 @@ static unsigned int emit_answer(struct assembler *as, enum seccomp_verdict which
 		      (which == VERDICT_SOCKET || which == VERDICT_INET || which == VERDICT_NETLINK);
 	unsigned int count = 0, next;
 
-	while (count < SECCOMP_RULES_MAX && rules[count].test != RULE_NONE)
+	while (rules[count].test != RULE_NONE)
 		count++;
 	if (count == 0)
 		return emit(as, BPF_RET | BPF_K, answer->value, 0, 0);
@@ -194,7 +194,7 @@ static void emit_answers(struct assembler *as)
 		if (!used[v] || answer->rules[0].test == RULE_NONE)
 			continue;
 		used[resolve(as->role, answer->otherwise)] = true;
-		for (int i = 0; i < SECCOMP_RULES_MAX && answer->rules[i].test; i++)
+		for (int i = 0; answer->rules[i].test; i++)
 			used[resolve(as->role, answer->rules[i].verdict)] = true;
 	}
 	for (unsigned int v = VERDICT_DEFAULT + 1; v < SECCOMP_VERDICTS; v++) {
@@ -223,13 +223,14 @@ static int divide(struct assembler *as, int arch)
 	memset(verdict, unknown, sizeof(verdict));
 	for (size_t i = 0; i < seccomp_calls_count; i++) {
 		const struct seccomp_call *call = &seccomp_calls[i];
-		int number = call->number[arch];
+		int number = seccomp_numbers(arch)[i];
 
 		if (number < 0)
 			continue;
 		if (number >= NUMBERS_MAX)
 			return -ENOSPC;
-		verdict[number] = resolve(as->role, call->verdict[as->role]);
+		verdict[number] = resolve(as->role, as->role == SECCOMP_COMMAND ? call->command :
+					  as->role == SECCOMP_INIT ? call->init : call->server);
 		often[number] = call->often;
 	}
 	for (size_t i = 0; as->watched && i < WATCHED; i++)
@@ -405,10 +406,10 @@ int seccomp_number(uint32_t arch, const char *name)
 	int index = arch_index(arch);
 
 	for (size_t i = 0; index >= 0 && i < seccomp_calls_count; i++) {
-		const struct seccomp_call *call = &seccomp_calls[i];
+		int number = seccomp_numbers(index)[i];
 
-		if (call->number[index] >= 0 && strcmp(seccomp_names[i], name) == 0)
-			return call->number[index];
+		if (number >= 0 && strcmp(seccomp_names[i], name) == 0)
+			return number;
 	}
 	return -ENOENT;
 }
@@ -418,7 +419,7 @@ const char *seccomp_name(uint32_t arch, int number)
 	int index = arch_index(arch);
 
 	for (size_t i = 0; index >= 0 && number >= 0 && i < seccomp_calls_count; i++) {
-		if (seccomp_calls[i].number[index] == number)
+		if (seccomp_numbers(index)[i] == number)
 			return seccomp_names[i];
 	}
 	return NULL;

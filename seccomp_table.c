@@ -16,7 +16,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#define REFUSED(number) { .value = SECCOMP_RET_ERRNO | (number) }
+#define RULES(...) (const struct seccomp_rule[]){ __VA_ARGS__, { .test = RULE_NONE } }
+#define ANSWER(number) { .rules = no_rules, .value = (number) }
+#define REFUSED(number) ANSWER(SECCOMP_RET_ERRNO | (number))
 #define IS(n, constant, then) \
 	{ .test = RULE_IS, .argument = (n), .value = (constant), .verdict = VERDICT_##then }
 #define ANY_BIT(n, bits, then) \
@@ -39,129 +41,125 @@ enum {
 	MEMFD_HUGETLB = 4,
 };
 
+static const struct seccomp_rule no_rules[] = { { .test = RULE_NONE } };
+
 const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
-	[VERDICT_ALLOW] = { .value = SECCOMP_RET_ALLOW },
-	[VERDICT_KILL] = { .value = SECCOMP_RET_KILL_PROCESS },
+	[VERDICT_ALLOW] = ANSWER(SECCOMP_RET_ALLOW),
+	[VERDICT_KILL] = ANSWER(SECCOMP_RET_KILL_PROCESS),
 	[VERDICT_EPERM] = REFUSED(EPERM),
 	[VERDICT_ENOSYS] = REFUSED(ENOSYS),
 	[VERDICT_EINVAL] = REFUSED(EINVAL),
 	[VERDICT_EAFNOSUPPORT] = REFUSED(EAFNOSUPPORT),
 	[VERDICT_EPROTONOSUPPORT] = REFUSED(EPROTONOSUPPORT),
 	[VERDICT_DONE] = REFUSED(0),
-	[VERDICT_NOTICE] = { .value = SECCOMP_RET_USER_NOTIF },
+	[VERDICT_NOTICE] = ANSWER(SECCOMP_RET_USER_NOTIF),
 
 	[VERDICT_SOCKET] = {
-		.rules = {
+		.rules = RULES(
 			IS(0, AF_UNIX, ALLOW),
 			IS(0, AF_INET, INET),
 			IS(0, AF_INET6, INET),
-			IS(0, AF_NETLINK, NETLINK),
-		},
+			IS(0, AF_NETLINK, NETLINK)),
 		.otherwise = VERDICT_EAFNOSUPPORT,
 	},
 	[VERDICT_INET] = {
-		.rules = {
+		.rules = RULES(
 			{ .test = RULE_IS, .argument = 1, .mask = SOCKET_TYPE,
 			  .value = SOCKET_PACKET, .verdict = VERDICT_EAFNOSUPPORT },
 			IS(2, 0, ALLOW),
 			IS(2, IPPROTO_TCP, ALLOW),
-			IS(2, IPPROTO_UDP, ALLOW),
-		},
+			IS(2, IPPROTO_UDP, ALLOW)),
 		.otherwise = VERDICT_EPROTONOSUPPORT,
 	},
 	[VERDICT_NETLINK] = {	/* NETLINK_ROUTE: getaddrinfo and getifaddrs ask it */
-		.rules = { IS(2, 0, ALLOW) },
+		.rules = RULES(IS(2, 0, ALLOW)),
 		.otherwise = VERDICT_EAFNOSUPPORT,
 	},
 	[VERDICT_IOCTL] = {
-		.rules = {
+		.rules = RULES(
 			IS(1, TIOCSTI, EPERM),
 			IS(1, TIOCLINUX, EPERM),
 			IS(1, TIOCCONS, EPERM),
 			IS(1, TIOCSETD, EPERM),
-			IS(1, FS_IOC_FSSETXATTR, EPERM),
-		},
+			IS(1, FS_IOC_FSSETXATTR, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_CLONE] = {
-		.rules = { ANY_BIT(0, NEW_NAMESPACE, EPERM) },
+		.rules = RULES(ANY_BIT(0, NEW_NAMESPACE, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_UNSHARE] = {
-		.rules = { ANY_BIT(0, ~(uint32_t)UNSHARE_ALLOWED, EPERM) },
+		.rules = RULES(ANY_BIT(0, ~(uint32_t)UNSHARE_ALLOWED, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_PERSONALITY] = {
-		.rules = {
+		.rules = RULES(
 			IS(0, 0, ALLOW),
 			IS(0, ADDR_NO_RANDOMIZE, ALLOW),
-			IS(0, 0xffffffff, ALLOW),
-		},
+			IS(0, 0xffffffff, ALLOW)),
 		.otherwise = VERDICT_EPERM,
 	},
 	[VERDICT_PRCTL] = {
-		.rules = { IS(0, SCHED_CORE, EINVAL) },
+		.rules = RULES(IS(0, SCHED_CORE, EINVAL)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_SOCKET_OPTION] = {
-		.rules = {
+		.rules = RULES(
 			IS(2, ATTACH_FILTER, EPERM),
 			IS(2, ATTACH_BPF, EPERM),
 			IS(2, ATTACH_REUSEPORT_CBPF, EPERM),
 			IS(2, ATTACH_REUSEPORT_EBPF, EPERM),
 			IS(2, SO_SNDBUF, DONE),
-			IS(2, SO_RCVBUF, DONE),
-		},
+			IS(2, SO_RCVBUF, DONE)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_SETSOCKOPT] = {
-		.rules = { IS(1, SOL_SOCKET, SOCKET_OPTION) },
+		.rules = RULES(IS(1, SOL_SOCKET, SOCKET_OPTION)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_MMAP] = {
-		.rules = { ANY_BIT(3, MMAP_HUGETLB, EPERM) },
+		.rules = RULES(ANY_BIT(3, MMAP_HUGETLB, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_MEMFD] = {
-		.rules = { ANY_BIT(1, MEMFD_HUGETLB, EPERM) },
+		.rules = RULES(ANY_BIT(1, MEMFD_HUGETLB, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	/* gpg, ssh-agent and others end when they cannot turn core files off: they are told that they did. */
 	[VERDICT_SETRLIMIT] = {
-		.rules = { IS(0, RLIMIT_CORE, DONE) },
+		.rules = RULES(IS(0, RLIMIT_CORE, DONE)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_CORE_LIMIT] = {	/* where there is a new limit, and not only a question */
-		.rules = {
+		.rules = RULES(
 			ANY_BIT(2, 0xffffffff, DONE),
 			{ .test = RULE_ANY_BIT, .argument = 2, .high = 1, .value = 0xffffffff,
-			  .verdict = VERDICT_DONE },
-		},
+			  .verdict = VERDICT_DONE }),
 		.otherwise = VERDICT_ALLOW,
 	},
 	/* Pid 1 has a uid of its own, and the kernel says the same; but for an ordinary user's sandboxes, which have one uid. */
 	[VERDICT_PRLIMIT] = {
-		.rules = { IS(0, 1, EPERM), IS(1, RLIMIT_CORE, CORE_LIMIT) },
+		.rules = RULES(IS(0, 1, EPERM), IS(1, RLIMIT_CORE, CORE_LIMIT)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_PID] = {
-		.rules = { IS(0, 1, EPERM) },
+		.rules = RULES(IS(0, 1, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_WHO] = {	/* PRIO_USER is 2, IOPRIO_WHO_USER 3 */
-		.rules = { IS(1, 1, EPERM), ANY_BIT(0, 2, EPERM) },
+		.rules = RULES(IS(1, 1, EPERM), ANY_BIT(0, 2, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_NO_EXEC] = {
-		.rules = { ANY_BIT(2, PROT_EXEC, DEFAULT) },
+		.rules = RULES(ANY_BIT(2, PROT_EXEC, DEFAULT)),
 		.otherwise = VERDICT_ALLOW,
 	},
 };
 
 #define OFTEN(weight) .often = (weight)
-#define COMMAND(what) .verdict[SECCOMP_COMMAND] = VERDICT_##what
-#define INIT(what) .verdict[SECCOMP_INIT] = VERDICT_##what
-#define SERVER(what) .verdict[SECCOMP_SERVER] = VERDICT_##what
+#define COMMAND(what) .command = VERDICT_##what
+#define INIT(what) .init = VERDICT_##what
+#define SERVER(what) .server = VERDICT_##what
 
 /* Names apart: the program itself asks for none, and the linker leaves them out. */
 #define CALL(name, x86_64, aarch64, ...) #name,
@@ -170,7 +168,19 @@ const char seccomp_names[][SECCOMP_NAME_SIZE] = {
 };
 #undef CALL
 
-#define CALL(name, x86_64, aarch64, ...) { .number = { x86_64, aarch64 }, __VA_ARGS__ },
+#define CALL(name, x86_64, aarch64, ...) x86_64,
+const int16_t seccomp_x86_64[] = {
+#include "seccomp_calls.def"
+};
+#undef CALL
+
+#define CALL(name, x86_64, aarch64, ...) aarch64,
+const int16_t seccomp_aarch64[] = {
+#include "seccomp_calls.def"
+};
+#undef CALL
+
+#define CALL(name, x86_64, aarch64, ...) { __VA_ARGS__ },
 const struct seccomp_call seccomp_calls[] = {
 #include "seccomp_calls.def"
 };

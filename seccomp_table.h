@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SECCOMP_ROLES = 3, SECCOMP_RULES_MAX = 6, SECCOMP_NAME_SIZE = 24 };
+enum { SECCOMP_ROLES = 3, SECCOMP_NAME_SIZE = 24 };
 
 enum seccomp_arch { SECCOMP_X86_64, SECCOMP_AARCH64, SECCOMP_ARCHES };
 
@@ -64,20 +64,29 @@ struct seccomp_rule {
 };
 
 struct seccomp_answer {
-	struct seccomp_rule rules[SECCOMP_RULES_MAX];	/* the first true one decides */
+	const struct seccomp_rule *rules;	/* the first true one decides; RULE_NONE ends them */
 	uint8_t otherwise;	/* where there are rules: the verdict when none is true */
 	uint32_t value;		/* where there are none: SECCOMP_RET_* */
 };
 
 struct seccomp_call {
-	int16_t number[SECCOMP_ARCHES];	/* -1: not there */
-	uint8_t often;	/* how near the root of the search it should be, 0 to 9 */
-	uint8_t verdict[SECCOMP_ROLES];
+	uint16_t often : 4;	/* how near the root of the search it should be, 0 to 9 */
+	uint16_t command : 5, init : 2, server : 5;	/* the verdict for each role */
 };
+
+_Static_assert(SECCOMP_VERDICTS <= 32, "a verdict has 5 bits");
 
 extern const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS];
 extern const struct seccomp_call seccomp_calls[];
+extern const int16_t seccomp_x86_64[], seccomp_aarch64[];	/* numbers of the same rows; -1: not there */
 extern const char seccomp_names[][SECCOMP_NAME_SIZE];	/* of the same rows */
 extern const size_t seccomp_calls_count;
+
+/* Apart, so that a program has only those of its own machine. */
+static inline const int16_t *
+seccomp_numbers(int arch)
+{
+	return arch == SECCOMP_X86_64 ? seccomp_x86_64 : seccomp_aarch64;
+}
 
 #endif

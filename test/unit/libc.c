@@ -169,4 +169,62 @@ TEST("a program is looked for in PATH, past what is not there and what may not b
 	CHECK_INT(missing, ENOENT);
 }
 
+TEST("addresses are read as written, and nothing else is one")
+{
+	static const struct {
+		const char *text, *bytes;	/* in hexadecimal, NULL: none */
+	} cases[] = {
+		{ "::", "00000000000000000000000000000000" },
+		{ "::1", "00000000000000000000000000000001" },
+		{ "1::", "00010000000000000000000000000000" },
+		{ "fe80::aB:10", "fe8000000000000000000000" "00ab0010" },
+		{ "1:2:3:4:5:6:7:8", "00010002000300040005000600070008" },
+		{ "1:2:3:4:5:6:7::", "00010002000300040005000600070000" },
+		{ "::2:3:4:5:6:7:8", "00000002000300040005000600070008" },
+		{ "::ffff:1.2.3.255", "00000000000000000000ffff010203ff" },
+		{ "1:2:3:4:5:6:1.2.3.4", "00010002000300040005000601020304" },
+		{ "1::3:4:5:6:7:8", "00010000000300040005000600070008" },
+		{ "", NULL }, { ":", NULL }, { ":::", NULL }, { "1:", NULL }, { ":1", NULL }, { "1:::2", NULL },
+		{ "1::2::3", NULL }, { "12345::", NULL }, { "g::", NULL }, { "1:2:3:4:5:6:7:8:9", NULL },
+		{ "1:2:3:4:5:6:7", NULL }, { "1:2:3:4:5:6:7:8::", NULL }, { "1:2:3:4:5:6:7::8", NULL },
+		{ "::1.2.3", NULL }, { "::1.2.3.4.5", NULL }, { "1:2:3:4:5:6:7:1.2.3.4", NULL }, { "::1.2.3.4:5", NULL },
+		{ "::1 ", NULL }, { "::%lo", NULL }, { "1.2.3.4", NULL }, { "::1.2.3.456", NULL }, { "::01.2.3.4", NULL },
+		{ "::ffff:1.2.3.4:", NULL }, { "1:2:3:4:5:1.2.3.4", NULL },
+	};
+	static const char *const no_ipv4[] = { "", "1", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.4.5", "01.2.3.4", "1.2.3.256",
+		"1.2.3.1000", "a.b.c.d", "1..2.3", "1.2.3.4 ", "-1.2.3.4", "::1" };
+	unsigned char bytes[16];
+	char text[40];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int result = inet_pton(AF_INET6, cases[i].text, bytes);
+		for (size_t j = 0; j < 16; j++)
+			snprintf(text + 2 * j, sizeof(text) - 2 * j, "%02x", bytes[j]);
+		bool right = cases[i].bytes ? result == 1 && !strcmp(text, cases[i].bytes) : result == 0;
+		if (!right)
+			printf("# '%s': %d %s\n", cases[i].text, result, text);
+		CHECK(right);
+	}
+	for (size_t i = 0; i < sizeof(no_ipv4) / sizeof(no_ipv4[0]); i++)
+		CHECK_INT(inet_pton(AF_INET, no_ipv4[i], bytes), 0);
+	CHECK(inet_pton(AF_INET, "0.10.200.255", bytes) == 1 && !memcmp(bytes, "\0\n\310\377", 4));
+}
+
+TEST("addresses are written in the shortest way")
+{
+	static const char *const texts[] = { "::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:0:3:4:5:6:7:8", "1::4:0:0:7:8", "1:0:0:4::",
+		"fe80::ab:10", "0:2:3:4:5:6:7:8", "1:2:3:4:5:6::" };
+	unsigned char bytes[16];
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		CHECK_INT(inet_pton(AF_INET6, texts[i], bytes), 1);
+		CHECK(inet_ntop(AF_INET6, bytes, text, sizeof(text)) == text);
+		if (strcmp(text, texts[i]) != 0)
+			printf("# %s, not %s\n", text, texts[i]);
+		CHECK(!strcmp(text, texts[i]));
+	}
+	CHECK(inet_ntop(AF_INET, "\177\0\0\001", text, sizeof(text)) == text && !strcmp(text, "127.0.0.1"));
+}
+
 TEST_MAIN()
