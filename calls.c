@@ -5,12 +5,15 @@
  * the kernel has it on x86-64, aarch64 and all later 64-bit machines. With any other C library its own are left alone. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -167,6 +170,45 @@ fstat(int fd, struct stat *stat)
 }
 
 int
+fchdir(int fd)
+{
+	return (int)syscall(SYS_fchdir, fd);
+}
+
+int
+fchmod(int fd, mode_t mode)
+{
+	return (int)syscall(SYS_fchmod, fd, mode);
+}
+
+/* By a link to what it leads to: the kernel knows no other way before Linux 6.6. */
+int
+fchmodat(int dir, const char *path, mode_t mode, int flags)
+{
+	return flags ? (errno = EOPNOTSUPP, -1) : (int)syscall(SYS_fchmodat, dir, path, mode);
+}
+
+int
+isatty(int fd)
+{
+	struct winsize size;
+
+	return !syscall(SYS_ioctl, fd, TIOCGWINSZ, &size);
+}
+
+ssize_t
+readlinkat(int dir, const char *restrict path, char *restrict text, size_t size)
+{
+	return syscall(SYS_readlinkat, dir, path, text, size);
+}
+
+ssize_t
+readlink(const char *restrict path, char *restrict text, size_t size)
+{
+	return readlinkat(AT_FDCWD, path, text, size);
+}
+
+int
 statfs(const char *path, struct statfs *facts)
 {
 	return (int)syscall(SYS_statfs, path, facts);
@@ -209,6 +251,21 @@ ssize_t
 recvmsg(int fd, struct msghdr *message, int flags)
 {
 	return syscall(SYS_recvmsg, fd, message, flags);
+}
+
+int
+signalfd(int fd, const sigset_t *set, int flags)
+{
+	return (int)syscall(SYS_signalfd4, fd, set, KERNEL_SIGSET_SIZE, flags);
+}
+
+/* The kernel takes from the time what has passed. */
+int
+ppoll(struct pollfd *fds, nfds_t len, const struct timespec *timeout, const sigset_t *set)
+{
+	struct timespec left = timeout ? *timeout : (struct timespec){ 0, 0 };
+
+	return (int)syscall(SYS_ppoll, fds, len, timeout ? &left : NULL, set, KERNEL_SIGSET_SIZE);
 }
 
 int

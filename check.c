@@ -140,29 +140,29 @@ capabilities(void)
 static const char *
 find_container(void)
 {
-	static const struct {
-		char path[24], word[25], name[16];
-	} signs[] = {
-		{ "/run/.containerenv", "", "podman" },
-		{ "/.dockerenv", "", "docker" },
-		{ "/proc/1/environ", "container=lxc", "lxc" },
-		{ "/proc/1/environ", "container=systemd-nspawn", "systemd-nspawn" },
-		{ "/proc/1/environ", "container=podman", "podman" },
-		{ "/proc/1/environ", "KUBERNETES_SERVICE_HOST=", "kubernetes" },
-		{ "/proc/1/environ", "container=", "a container" },
-		{ "/run/systemd/container", "", "a container" },
-		{ "/proc/self/cgroup", "/kubepods", "kubernetes" },
-		{ "/proc/self/cgroup", "/docker", "docker" },
-		{ "/proc/self/cgroup", "/libpod", "podman" },
-		{ "/proc/self/cgroup", "/lxc", "lxc" },
-		{ "/proc/self/cgroup", "/containerd", "containerd" },
-	};
+	/* A file, a word in it (empty: that it is there), a name. */
+	static const char signs[] =
+	    "/run/.containerenv\0" "\0" "podman\0"
+	    "/.dockerenv\0" "\0" "docker\0"
+	    "/proc/1/environ\0" "container=lxc\0" "lxc\0"
+	    "/proc/1/environ\0" "container=systemd-nspawn\0" "systemd-nspawn\0"
+	    "/proc/1/environ\0" "container=podman\0" "podman\0"
+	    "/proc/1/environ\0" "KUBERNETES_SERVICE_HOST=\0" "kubernetes\0"
+	    "/proc/1/environ\0" "container=\0" "a container\0"
+	    "/run/systemd/container\0" "\0" "a container\0"
+	    "/proc/self/cgroup\0" "/kubepods\0" "kubernetes\0"
+	    "/proc/self/cgroup\0" "/docker\0" "docker\0"
+	    "/proc/self/cgroup\0" "/libpod\0" "podman\0"
+	    "/proc/self/cgroup\0" "/lxc\0" "lxc\0"
+	    "/proc/self/cgroup\0" "/containerd\0" "containerd\0";
 	char text[TEXT_MAX];
 
-	for (size_t i = 0; i < LEN(signs); i++)
-		if (*signs[i].word ? read_text(signs[i].path, text) && strstr(text, signs[i].word) :
-				     !access(signs[i].path, F_OK))
-			return signs[i].name;
+	for (const char *path = signs; *path;) {
+		const char *word = path + strlen(path) + 1, *name = word + strlen(word) + 1;
+		if (*word ? read_text(path, text) && strstr(text, word) : !access(path, F_OK))
+			return name;
+		path = name + strlen(name) + 1;
+	}
 	return getenv("container") ? "a container" : NULL;
 }
 
@@ -251,8 +251,10 @@ explain_userns(const struct room *room, int error, char *text, size_t size)
 		    "--security-opt seccomp=unconfined",
 		    self->container ? ", the container's" : "");
 	else if (self->confined)
-		snprintf(
-		    text, size, "AppArmor's profile %s may refuse it: run unconfined", self->label);
+		snprintf(text, size,
+		    "AppArmor's profile %s may refuse it: start unconfined, as docker does by "
+		    "--security-opt apparmor=unconfined",
+		    self->label);
 	else
 		snprintf(text, size,
 		    "a security module refuses it, or this process is in a chroot: pivot_root "
@@ -692,9 +694,8 @@ say_rlimits(struct room *room)
 			    reason(error), rows[i].flag);
 		else if (is_files && most < NOFILE_WANTED)
 			say(room->check, rows[i].name, CHECK_DEGRADED,
-			    "no more than %llu can be set, which is little "
-			    "for a server: raise the hard limit (%s), or start with "
-			    "CAP_SYS_RESOURCE",
+			    "no more than %llu, which is little for a server: "
+			    "raise the hard limit (%s), or start with CAP_SYS_RESOURCE",
 			    (unsigned long long)most, rows[i].flag);
 		else if (is_files)
 			say(room->check, rows[i].name, CHECK_OK, "up to %llu",
@@ -718,10 +719,8 @@ say_kernel(struct room *room)
 		    name.machine);
 	else if (room->self.filtered)
 		say(room->check, "kernel", CHECK_MISSING,
-		    "Linux %.60s has no %s here: if it is not older than %s, a "
-		    "seccomp filter on this process hides the call: start it without, as docker "
-		    "does by "
-		    "--security-opt seccomp=unconfined",
+		    "Linux %.60s has no %s here: it is older than %s, or a seccomp filter hides the call: "
+		    "start without, as docker does by --security-opt seccomp=unconfined",
 		    name.release, kernel->missing_call, kernel->missing_since);
 	else
 		say(room->check, "kernel", CHECK_MISSING,
@@ -752,9 +751,7 @@ say_machine(struct room *room)
 	uint64_t standard = limit_fields[LIMIT_MEM].standard;
 	if (kb < standard)
 		say(room->check, "memory", CHECK_DEGRADED,
-		    "%llu MB, less than the %llu MB that a run may have by "
-		    "default: the host can run short before a run is at its limit: serve with "
-		    "--max-mem",
+		    "%llu MB, less than the %llu MB that a run may have by default: serve with --max-mem",
 		    (unsigned long long)kb / 1024, (unsigned long long)standard / 1024);
 	else
 		say(room->check, "memory", CHECK_OK, "%llu MB, and %llu MB of swap",

@@ -7,7 +7,6 @@
  * exit: no malloc, no stdio, no locks. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/mount.h>
 #include <net/if.h>
 #include <poll.h>
@@ -34,11 +33,6 @@
 
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
-#endif
-#ifdef __aarch64__
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#else
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
 #endif
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
@@ -151,7 +145,7 @@ check_unshare(void *memory, size_t size)
 /* The newest calls that sandboxes are made with. The last one says which kernel is needed.
  * (close_range and mount_setattr are used too, and done without.) */
 static const struct call {
-	long number;
+	uint16_t number;
 	char name[18], since[6];
 } calls[] = {
 	{ SYS_memfd_create, "memfd_create", "3.17" },
@@ -173,7 +167,7 @@ try_calls(void *argument)
 	struct check_kernel *kernel = argument;
 
 	for (size_t i = 0; i < LEN(calls); i++) {
-		long result = syscall(calls[i].number, -1L, -1L, -1L, -1L, -1L, -1L);
+		long result = syscall((long)calls[i].number, -1L, -1L, -1L, -1L, -1L, -1L);
 		if (result < 0 && errno == ENOSYS) {
 			kernel->missing_call = calls[i].name;
 			kernel->missing_since = calls[i].since;
@@ -494,15 +488,6 @@ try_killing_filter(void *argument)
 	(void)setns(-1, 0);
 }
 
-/* A build with sanitizers has a server's filter that does not. */
-static bool
-kills(const struct seccomp_program *program)
-{
-	const struct seccomp_data call = { .nr = SYS_setns, .arch = NATIVE_ARCH };
-
-	return seccomp_evaluate(program, &call) == SECCOMP_RET_KILL_PROCESS;
-}
-
 static void
 try_filters(struct check_kernel *kernel)
 {
@@ -522,7 +507,7 @@ try_filters(struct check_kernel *kernel)
 	    try->no_new_privs == CHECK_UNTRIED && died ? died : try->no_new_privs;
 	kernel->seccomp = try->seccomp == CHECK_UNTRIED && died ? died : try->seccomp;
 	kernel->seccomp_kill = CHECK_UNTRIED;
-	if (!kernel->seccomp && kills(&try->server)) {
+	if (!kernel->seccomp && seccomp_kills()) {
 		died = check_child(0, try_killing_filter, try, CHILD_SECONDS, &signal);
 		kernel->seccomp_kill = signal == SIGSYS ? 0 : died ? died : -EIO;
 	}

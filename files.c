@@ -763,9 +763,14 @@ send_listing(int dir)
 static bool
 make_passable(int dir, const char *name)
 {
+	char path[32];
 	int error = errno;
-	bool done = !fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW);
 
+	int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	bool done = fd >= 0 && !chmod(path, 0700);
+	if (fd >= 0)
+		close(fd);
 	errno = error;
 	return done;
 }

@@ -352,6 +352,11 @@ int seccomp_let_go_on(int listener)
 	return syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) ? -errno : 0;
 }
 
+bool seccomp_kills(void)
+{
+	return !SANITIZED;
+}
+
 /* The answer, and how many instructions it took. What the kernel would not accept is a kill. */
 static uint32_t run(const struct seccomp_program *program, const struct seccomp_data *data,
 		    unsigned int *steps)

@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { SECCOMP_PROGRAM_MAX = 1024 };	/* instructions */
@@ -34,7 +35,9 @@ int seccomp_load(const struct seccomp_program *program);
 int seccomp_load_watched(const struct seccomp_program *program);
 /* Takes one notice off the listener and lets its call go on. 0 or -errno. */
 int seccomp_let_go_on(int listener);
-/* What the program answers for a call: SECCOMP_RET_*. A plain interpreter, for tests and for `check`. */
+/* Whether SECCOMP_INIT and SECCOMP_SERVER kill: not in a build with sanitizers. */
+bool seccomp_kills(void);
+/* What the program answers for a call: SECCOMP_RET_*. A plain interpreter, for tests. */
 uint32_t seccomp_evaluate(const struct seccomp_program *program, const struct seccomp_data *data);
 /* The number of a system call by its name on an arch, or -ENOENT; and the name of a number, or NULL. Only
  * calls that the tables name, or that the arch's table lists. */

@@ -43,6 +43,7 @@ TEST("files are opened, described and copied as asked")
 	char path[] = "/tmp/opensandbox-calls-XXXXXX";
 	struct stat one, two;
 	struct statfs facts;
+	char link[4096];
 
 	int made = mkstemp(path);
 	CHECK(made >= 0 && write(made, "four", 4) == 4);
@@ -57,6 +58,11 @@ TEST("files are opened, described and copied as asked")
 	CHECK(stat("/no/such/file", &two) < 0 && errno == ENOENT);
 	CHECK(!statfs("/proc", &facts) && facts.f_type == 0x9fa0);
 	CHECK(!fstatfs(made, &facts) && facts.f_bsize > 0);
+	CHECK(!isatty(made) && errno == ENOTTY);
+	CHECK(!fchmod(made, 0640) && !fstat(made, &two) && (two.st_mode & 07777) == 0640);
+	CHECK(!fchmodat(dir, path + 5, 0604, 0) && !fstat(made, &two) && (two.st_mode & 07777) == 0604);
+	CHECK(fchmodat(dir, path + 5, 0604, 0x4000) < 0);
+	CHECK(readlink("/proc/self/exe", link, sizeof(link)) > 1 && link[0] == '/' && readlink("/tmp", link, 9) < 0);
 	int copy = fcntl(made, F_DUPFD_CLOEXEC, 100);
 	CHECK(copy >= 100 && dup3(made, copy, O_CLOEXEC) == copy);
 	unlink(path);
@@ -118,6 +124,23 @@ TEST("time passes, and memory is mapped")
 	    !clock_gettime(CLOCK_MONOTONIC, &after));
 	CHECK((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec >= 2000000);
 	munmap(memory, 4096);
+}
+
+TEST("a signal that is blocked is read, and waiting for it ends at its time")
+{
+	struct timespec time = { .tv_nsec = 1000000 };
+	struct signalfd_siginfo facts = { .ssi_signo = 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	CHECK_INT(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	struct pollfd end = { .fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN };
+	CHECK(ppoll(&end, 1, &time, NULL) == 0 && time.tv_nsec == 1000000);
+	kill(getpid(), SIGUSR2);
+	CHECK(ppoll(&end, 1, NULL, NULL) == 1);
+	CHECK(read(end.fd, &facts, sizeof(facts)) == sizeof(facts) && facts.ssi_signo == SIGUSR2);
+	close(end.fd);
 }
 
 TEST("limits are read and set")

@@ -121,6 +121,17 @@ TEST("characters and sets of them are found in text, the end of it too")
 	CHECK(strcspn(text, "=,") == 1 && strcspn(text, "") == 5 && strcspn("", "x") == 0);
 }
 
+TEST("text is compared up to a length, and cut into words")
+{
+	char text[] = " a,,bc ", *rest = NULL;
+
+	CHECK(!strncmp("abc", "abd", 2) && strncmp("abc", "abd", 3) < 0 && strncmp("b", "a", 9) > 0);
+	CHECK(!strncmp("ab", "ab", 9) && strncmp("ab", "abc", 9) < 0 && strncmp("\377", "a", 1) > 0 && !strncmp("x", "y", 0));
+	const char *one = strtok_r(text, " ,", &rest), *two = strtok_r(NULL, " ,", &rest);
+	CHECK(one == text + 1 && !strcmp(one, "a") && two == text + 4 && !strcmp(two, "bc"));
+	CHECK(!strtok_r(NULL, " ,", &rest) && !strtok_r(NULL, " ,", &rest));
+}
+
 TEST("text is copied, and what is left of a field is zero")
 {
 	char field[8] = "1234567";
@@ -225,6 +236,24 @@ TEST("addresses are written in the shortest way")
 		CHECK(!strcmp(text, texts[i]));
 	}
 	CHECK(inet_ntop(AF_INET, "\177\0\0\001", text, sizeof(text)) == text && !strcmp(text, "127.0.0.1"));
+}
+
+TEST("errors have texts of their own, or at least their number")
+{
+	static const int known[] = { EPERM, ENOENT, ESRCH, EINTR, EIO, E2BIG, ENOEXEC, EBADF, EAGAIN, ENOMEM, EACCES, EBUSY,
+		EEXIST, EXDEV, ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, ETXTBSY, EFBIG, ENOSPC, EROFS, EMLINK, EPIPE,
+		EDEADLK, ENAMETOOLONG, ENOSYS, ENOTEMPTY, ELOOP, EPROTO, EOVERFLOW, EMSGSIZE, EOPNOTSUPP, EAFNOSUPPORT,
+		EADDRINUSE, EADDRNOTAVAIL, ECONNRESET, ENOBUFS, ETIMEDOUT, ECONNREFUSED, ESTALE, EDQUOT, ECANCELED };
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		snprintf(text, sizeof(text), "%s", strerror(known[i]));
+		CHECK(strlen(text) > 7 && !strstr(text, "rror "));
+		for (size_t j = 0; j < i; j++)
+			CHECK(strcmp(text, strerror(known[j])) != 0);
+	}
+	CHECK(!strcmp(strerror(EPERM), "Operation not permitted") && !strcmp(strerror(ENOSPC), "No space left on device"));
+	CHECK(strstr(strerror(4000), "4000") != NULL);
 }
 
 TEST_MAIN()
