@@ -44,6 +44,7 @@ enum {
 static const struct seccomp_rule no_rules[] = { { .test = RULE_NONE } };
 
 const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
+	[VERDICT_DEFAULT] = ANSWER(0),	/* resolved to another by the role */
 	[VERDICT_ALLOW] = ANSWER(SECCOMP_RET_ALLOW),
 	[VERDICT_KILL] = ANSWER(SECCOMP_RET_KILL_PROCESS),
 	[VERDICT_EPERM] = REFUSED(EPERM),
