@@ -141,6 +141,8 @@ help_options() {
 	need shellcheck
 	cd "$root"
 	shellcheck packaging/build-deb packaging/make-rootfs test/image completions/opensandbox.bash
+	# Others read what they set, and set what they read.
+	shellcheck -s sh -e SC2034,SC2154 packaging/APKBUILD packaging/opensandbox.openrc
 }
 
 @test "every test that docs/security.md names is one" {

@@ -23,11 +23,11 @@ in_copy() {
 	need unshare
 	[[ $EUID = 0 ]] || skip 'not root'
 	mkdir -p layer root
-	unshare --mount --propagation private sh -euc 'mount -t tmpfs layer layer
+	unshare --mount --pid --fork --kill-child --propagation private sh -euc 'mount -t tmpfs layer layer
 		mkdir layer/upper layer/work
 		mount -t overlay -o lowerdir=/,upperdir=layer/upper,workdir=layer/work root root 2>/dev/null || exit 77
 		mount -t proc proc root/proc; mount --rbind /dev root/dev; mount -t tmpfs run root/run
-		cp *.deb *.rpm root/run 2>/dev/null || :
+		cp *.deb *.rpm binary script root/run 2>/dev/null || :
 		exec chroot root /bin/sh -euc "cd /run; $1"' sh "$1" || {
 		local status=$?
 		[[ $status != 77 ]] || skip 'no overlay of / here'
@@ -105,4 +105,57 @@ in_copy() {
 	[[ -x stage/usr/local/bin/opensandbox && -x stage/etc/init.d/opensandbox ]]
 	make -s -C "$clone" uninstall DESTDIR="$PWD/stage" OPENRC=1 APPARMOR=1 >/dev/null
 	expect "$(find stage ! -type d)" ''
+}
+
+@test "OpenRC starts the service, has it read its tokens again, starts it again when it was killed, and stops it; sessions stay" {
+	[[ -x /sbin/openrc-run && -x /sbin/supervise-daemon ]] || skip 'no OpenRC here'
+	need curl jq pgrep
+	cp "$OPENSANDBOX" binary
+	! grep -q __asan_init binary || skip 'a build with sanitizers wants files of the host'
+	cp "$root/packaging/opensandbox.openrc" script
+	# What `openrc sysinit` makes at a start of the system.
+	in_copy 'cd /run
+		for name in starting started stopping inactive wasinactive failed hotplugged daemons options exclusive \
+			scheduled init.d tmp; do mkdir -p openrc/$name; done
+		: >openrc/softlevel
+		mkdir -p /etc/conf.d
+		install -m 755 script /etc/init.d/opensandbox
+		install -m 755 binary /usr/local/bin/opensandbox
+		echo "opensandbox_options=\"--port 0 --token-file /run/tokens\" opensandbox_log=/run/log" >/etc/conf.d/opensandbox
+		umask 077
+		echo one >tokens
+		# try COMMAND...: until it succeeds, for 30 s.
+		try() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 150 ] || exit 1; sleep 0.2; done; }
+		main() { pgrep -P "$(cat /run/opensandbox.pid)"; }
+		# The line of the server that runs: each says one of its own.
+		starts=0
+		up() { [ "$(grep -c "listening on http://127" log)" -gt $starts ]; }
+		started() { try up; starts=$((starts + 1))
+			url=$(sed -n "s|.*listening on \(http://127[^ ]*[0-9]\)/*$|\1|p" log | tail -n 1); }
+		code() { [ "$(curl -s -m 20 -o /dev/null -w "%{http_code}" -H "Authorization: Bearer $1" "$url/sessions")" = "$2" ]; }
+		sessions() { curl -s -m 20 -H "Authorization: Bearer $1" "$url/sessions" | jq length; }
+		rc-service opensandbox start; started
+		curl -s -m 20 -X POST -H "Authorization: Bearer one" "$url/sessions" -o /dev/null
+		echo "sessions: $(sessions one)"
+		echo two >tokens
+		rc-service opensandbox reload
+		try code two 200; try code one 401; echo reloaded
+		rc-service opensandbox restart; started
+		echo "restarted: $(sessions two)"
+		kill -KILL "$(main)"; started
+		echo "killed: $(sessions two)"
+		rc-service opensandbox status
+		rc-service opensandbox stop
+		! pgrep -x opensandbox || exit 1
+		! rc-service opensandbox status >/dev/null || exit 1
+		echo stopped' >out 2>err || { cat out err >&2; return 1; }
+	for line in 'sessions: 1' reloaded 'restarted: 1' 'killed: 1' stopped; do
+		grep -qx "$line" out || { echo "no line: $line" >&2; cat out err >&2; return 1; }
+	done
+}
+
+@test "AppArmor takes the profile, where it is one that knows user namespaces" {
+	[[ -e /etc/apparmor.d/abi/4.0 ]] || skip 'no AppArmor 4.0 here'
+	need apparmor_parser
+	apparmor_parser --skip-kernel-load --skip-cache "$root/packaging/opensandbox.apparmor"
 }

@@ -107,7 +107,7 @@ start_one() {
 		# The word is an argument of our own processes as well, but they are no shells.
 		while read -r file; do
 			file=${file%/cmdline}
-			[[ $(<"$file/comm") != sh ]] || command=${file#/proc/}
+			[[ $(cat "$file/comm" 2>/dev/null || :) != sh ]] || command=${file#/proc/}
 		done < <(grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null)
 		[[ -n $command ]]
 	}
