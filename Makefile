@@ -56,10 +56,10 @@ link = $(CC) -pie $(sanitizers) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
 else
 # Small, since the kernel does the work; 200 KB is the binary's limit. So the link optimizes all files as one, where it can; the
 # objects are whole ones as well, for linkers that do not know how.
-whole = -flto -ffat-lto-objects -flto-partition=one
+whole = -flto -ffat-lto-objects -flto-partition=none
 CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi) \
 	$(call flag,-fno-caller-saves -fno-expensive-optimizations -fno-move-loop-invariants \
-	-fno-jump-tables -fno-shrink-wrap -fno-tree-coalesce-vars -fno-tree-dominator-opts -fno-tree-forwprop -fno-tree-loop-im \
+	-fno-code-hoisting -fno-jump-tables -fno-shrink-wrap -fno-tree-coalesce-vars -fno-tree-dominator-opts -fno-tree-forwprop -fno-tree-loop-im \
 	-fno-tree-pta -fno-tree-sra -fno-tree-tail-merge) \
 	$(shell echo 'int main(void) { return 0; }' | $(CC) $(whole) -x c -o /dev/null - >/dev/null 2>&1 && echo '$(whole)') \
 	$(if $(musl),$(call flag,-mstack-protector-guard=global))
@@ -67,7 +67,7 @@ hardening := -fPIE -fstack-protector-strong $(call flag,-fstack-clash-protection
 	$(if $(musl),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 lean = -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchronous-unwind-tables
 COMPILE = $(CC) $(base) $(hardening) $(lean) $(CFLAGS) $(CPPFLAGS)
-link = $(CC) $(static_begin) -s -Wl,--gc-sections,-z,text,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code \
+link = $(CC) $(static_begin) -s -Wl,--gc-sections,-z,text,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code,--hash-style=sysv \
 	$(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(static_end)
 endif
 

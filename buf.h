@@ -39,7 +39,7 @@ int str_to_u64(struct str a, uint64_t max, uint64_t *value);
  * there is none, UINT64_MAX where it is more. For what the kernel writes. */
 uint64_t text_number(const char **text);
 
-/* Writes a text of C's over a file's beginning: 0 or -errno. */
+/* Makes a file with a text of C's, or gives it to a file of the kernel's: 0 or -errno. */
 int text_write(int dir, const char *name, const char *text);
 
 /* Owned bytes. data[0..len) is content; size is what is allocated, never above max (0: unlimited is

@@ -58,6 +58,12 @@ sigaction(int number, const struct sigaction *restrict action, struct sigaction 
 	return 0;
 }
 
+int
+sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict facts, const struct timespec *restrict timeout)
+{
+	return (int)syscall(SYS_rt_sigtimedwait, set, facts, timeout, KERNEL_SIGSET_SIZE);
+}
+
 void (*
 signal(int number, void (*handler)(int)))(int)
 {

@@ -204,14 +204,15 @@ find_self(struct self *self)
 
 /* --- namespaces --- */
 
+/* In the names of lines, of limits, and of options of the kernel. */
 static const struct namespace_text {
-	char name[18], sysctl[27], config[15];
+	char line[6], limit[4], config[4];
 } namespace_texts[CHECK_NAMESPACES] = {
-	[CHECK_NS_PID] = { "namespace_pid", "user.max_pid_namespaces", "CONFIG_PID_NS" },
-	[CHECK_NS_MOUNT] = { "namespace_mount", "user.max_mnt_namespaces", "" },
-	[CHECK_NS_IPC] = { "namespace_ipc", "user.max_ipc_namespaces", "CONFIG_IPC_NS" },
-	[CHECK_NS_UTS] = { "namespace_uts", "user.max_uts_namespaces", "CONFIG_UTS_NS" },
-	[CHECK_NS_NET] = { "namespace_net", "user.max_net_namespaces", "CONFIG_NET_NS" },
+	[CHECK_NS_PID] = { "pid", "pid", "PID" },
+	[CHECK_NS_MOUNT] = { "mount", "mnt", "" },
+	[CHECK_NS_IPC] = { "ipc", "ipc", "IPC" },
+	[CHECK_NS_UTS] = { "uts", "uts", "UTS" },
+	[CHECK_NS_NET] = { "net", "net", "NET" },
 };
 
 static bool
@@ -247,12 +248,12 @@ explain_userns(const struct room *room, int error, char *text, size_t size)
 		    text, size, "there are as many as allowed: raise user.max_user_namespaces");
 	else if (self->filtered)
 		snprintf(text, size,
-		    "a seccomp filter is on this process%s: start it without, as docker does by "
+		    "a seccomp filter is on this process%s: start it without: docker's "
 		    "--security-opt seccomp=unconfined",
 		    self->container ? ", the container's" : "");
 	else if (self->confined)
 		snprintf(text, size,
-		    "AppArmor's profile %s may refuse it: start unconfined, as docker does by "
+		    "AppArmor's profile %s may refuse it: start unconfined: docker's "
 		    "--security-opt apparmor=unconfined",
 		    self->label);
 	else
@@ -274,16 +275,16 @@ explain(const struct room *room, int error, const char *sysctl, const char *conf
 		    room->kernel.namespaces[CHECK_NS_USER].error ? ", or see namespace_user" : "");
 	else if (refused && !has(self, CAP_SYS_ADMIN))
 		snprintf(text, size,
-		    "CAP_SYS_ADMIN is missing: start with it, as docker does by --cap-add "
+		    "CAP_SYS_ADMIN is missing: start with it: docker's --cap-add "
 		    "SYS_ADMIN");
 	else if ((refused || error == -ENOSYS) && self->filtered)
 		snprintf(text, size,
-		    "a seccomp filter is on this process%s: start it without, as docker does by "
+		    "a seccomp filter is on this process%s: start it without: docker's "
 		    "--security-opt seccomp=unconfined",
 		    self->container ? ", the container's" : "");
 	else if (refused && self->confined)
 		snprintf(text, size,
-		    "AppArmor's profile %s may refuse it: start unconfined, as docker does by "
+		    "AppArmor's profile %s may refuse it: start unconfined: docker's "
 		    "--security-opt apparmor=unconfined",
 		    self->label);
 	else if (error == -ENOSPC && sysctl)
@@ -392,14 +393,18 @@ say_cgroup_namespace(struct room *room)
 static void
 say_namespaces(struct room *room)
 {
+	char name[20], sysctl[32], config[20];
+
 	say_userns(room);
 	for (size_t i = 0; i < CHECK_NAMESPACES; i++) {
 		const struct namespace_text *text = &namespace_texts[i];
+		snprintf(name, sizeof(name), "namespace_%.5s", text->line);
+		snprintf(sysctl, sizeof(sysctl), "user.max_%.3s_namespaces", text->limit);
+		snprintf(config, sizeof(config), *text->config ? "CONFIG_%.3s_NS" : "%.3s", text->config);
 		if (i == CHECK_NS_CGROUP)
 			say_cgroup_namespace(room);
 		else if (i != CHECK_NS_USER)
-			say_tried(room, text->name, &room->kernel.namespaces[i], "",
-			    text->sysctl, text->config);
+			say_tried(room, name, &room->kernel.namespaces[i], "", sysctl, config);
 	}
 }
 
@@ -543,7 +548,7 @@ say_capabilities(struct room *room)
 	}
 	if (len)
 		say(room->check, "capabilities", CHECK_MISSING,
-		    "not there:%s: start with them, as docker does by "
+		    "not there:%s: start with them: docker's "
 		    "--cap-add for each",
 		    missing);
 	else
@@ -720,7 +725,7 @@ say_kernel(struct room *room)
 	else if (room->self.filtered)
 		say(room->check, "kernel", CHECK_MISSING,
 		    "Linux %.60s has no %s here: it is older than %s, or a seccomp filter hides the call: "
-		    "start without, as docker does by --security-opt seccomp=unconfined",
+		    "start without: docker's --security-opt seccomp=unconfined",
 		    name.release, kernel->missing_call, kernel->missing_since);
 	else
 		say(room->check, "kernel", CHECK_MISSING,

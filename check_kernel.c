@@ -4,7 +4,7 @@
  * Everything is done once for real, in a child with a deadline. The child has the namespaces that
  * it tries, so that what it does ends with it. Where something is refused to us as we are, it is
  * tried again inside a user namespace. Answers come back through shared memory. Between clone and
- * exit: no malloc, no stdio, no locks. */
+ * exit: no malloc, no streams, no locks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -27,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "check_private.h"
 #include "limit.h"
 #include "seccomp.h"
@@ -177,32 +179,14 @@ try_calls(void *argument)
 
 /* --- namespaces --- */
 
-static void
-write_own(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		(void)!write(fd, text, strlen(text));
-		close(fd);
-	}
-}
-
-/* "0 UID 1": root here is who we are outside. Without stdio. */
+/* "0 UID 1": root here is who we are outside. */
 static void
 map_own_id(const char *path, unsigned id)
 {
-	char text[32] = "0 ", digits[12];
-	size_t n = sizeof(digits) - 1, at = 2;
+	char text[32];
 
-	digits[n] = '\0';
-	do
-		digits[--n] = (char)('0' + id % 10);
-	while (id /= 10);
-	memcpy(text + at, digits + n, sizeof(digits) - 1 - n);
-	at += sizeof(digits) - 1 - n;
-	memcpy(text + at, " 1\n", 4);
-	write_own(path, text);
+	snprintf(text, sizeof(text), "0 %u 1\n", id);
+	(void)text_write(-1, path, text);
 }
 
 struct
@@ -224,7 +208,7 @@ try_inside(void *argument)
 	struct try *try = argument;
 
 	if (try->in_userns) {
-		write_own("/proc/self/setgroups", "deny");
+		(void)text_write(-1, "/proc/self/setgroups", "deny");
 		map_own_id("/proc/self/uid_map", try->uid);
 		map_own_id("/proc/self/gid_map", try->gid);
 	}

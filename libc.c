@@ -205,6 +205,17 @@ strchr(const char *text, int c)
 	return *text == (char)c ? (char *)(uintptr_t)text : NULL;
 }
 
+void *
+memchr(const void *data, int c, size_t size)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i] == (unsigned char)c)
+			return (void *)(uintptr_t)&bytes[i];
+	return NULL;
+}
+
 size_t
 strspn(const char *text, const char *set)
 {

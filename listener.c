@@ -255,14 +255,13 @@ listeners_say(const struct listeners *listeners)
 		memset(&address, 0, sizeof(address));
 		if (getsockname(listeners->fds[i], &address.any, &len))
 			continue;
-		if (address.any.sa_family == AF_INET)
-			fprintf(stderr, "opensandbox: listening on http://%s:%u\n",
-			    inet_ntop(AF_INET, &address.in.sin_addr, host, sizeof(host)),
-			    (unsigned)ntohs(address.in.sin_port));
-		else if (address.any.sa_family == AF_INET6)
-			fprintf(stderr, "opensandbox: listening on http://[%s]:%u\n",
-			    inet_ntop(AF_INET6, &address.in6.sin6_addr, host, sizeof(host)),
-			    (unsigned)ntohs(address.in6.sin6_port));
+		bool six = address.any.sa_family == AF_INET6;
+		if (six || address.any.sa_family == AF_INET)
+			fprintf(stderr, six ? "opensandbox: listening on http://[%s]:%u\n" :
+			    "opensandbox: listening on http://%s:%u\n",
+			    inet_ntop(address.any.sa_family, six ? (void *)&address.in6.sin6_addr : &address.in.sin_addr,
+				host, sizeof(host)),
+			    (unsigned)ntohs(address.in.sin_port));	/* at the same place in both */
 		else
 			fprintf(stderr, "opensandbox: listening on unix:%s\n", address.un.sun_path);
 	}

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if !defined(__GLIBC__) || defined(MALLOC_TESTED)
 
@@ -66,7 +66,7 @@ map_aligned(size_t size)
 static struct chunk *
 map_chunk(size_t slot_size, size_t slots)
 {
-	size_t page = getauxval(AT_PAGESZ), size = (sizeof(struct chunk) + slot_size * slots + page - 1) & -page;
+	size_t page = (size_t)getpagesize(), size = (sizeof(struct chunk) + slot_size * slots + page - 1) & -page;
 	size_t mapped = (size + page + ALIGNMENT - 1) & -(size_t)ALIGNMENT;
 
 	struct chunk *chunk = (struct chunk *)(void *)map_aligned(mapped);

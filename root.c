@@ -22,12 +22,15 @@
 #include <string.h>
 #include <dirent.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "buf.h"
 
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
@@ -261,28 +264,16 @@ copy_file(int from_at, const char *from, int to_at, const char *to)
 	int out = openat(to_at, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (out < 0)
 		error = -errno;
-	char bytes[16384];
-	ssize_t n = 0;
-	while (!error && (n = read(in, bytes, sizeof(bytes))) > 0)
-		if (write(out, bytes, (size_t)n) != n)
-			error = -EIO;
-	if (!error && n < 0)
-		error = -errno;
+	while (!error) {
+		ssize_t n = sendfile(out, in, NULL, COPY_MAX);
+		if (n <= 0) {
+			error = n ? -errno : 0;
+			break;
+		}
+	}
 	if (out >= 0)
 		close(out);
 	close(in);
-	return error;
-}
-
-static int
-write_file(int at, const char *name, const char *text)
-{
-	int fd = openat(at, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	ssize_t len = (ssize_t)strlen(text);
-	int error = write(fd, text, (size_t)len) == len ? 0 : -EIO;
-	close(fd);
 	return error;
 }
 
@@ -326,16 +317,16 @@ make_own_etc(int etc, const struct root_config *config)
 	snprintf(text, sizeof(text),
 	    "root:x:0:0:root:/root:/bin/sh\nuser:x:%u:%u:user:/home/user:/bin/sh\n"
 	    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n", uid, gid);
-	if ((error = write_file(etc, "passwd", text)))
+	if ((error = text_write(etc, "passwd", text)))
 		return error;
 	snprintf(text, sizeof(text), "root:x:0:\nuser:x:%u:\nnogroup:x:65534:\n", gid);
-	if ((error = write_file(etc, "group", text)))
+	if ((error = text_write(etc, "group", text)))
 		return error;
-	if ((error = write_file(etc, "hosts", "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost sandbox\n")))
+	if ((error = text_write(etc, "hosts", "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost sandbox\n")))
 		return error;
-	if ((error = write_file(etc, "hostname", "sandbox\n")))
+	if ((error = text_write(etc, "hostname", "sandbox\n")))
 		return error;
-	return write_file(etc, "nsswitch.conf",
+	return text_write(etc, "nsswitch.conf",
 	    "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n"
 	    "protocols: files\n");
 }

@@ -10,7 +10,6 @@
 #include <elf.h>
 #include <link.h>
 #include <stdint.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -80,7 +79,7 @@ void
 start_seal(void)
 {
 	const ElfW(Phdr) *segment = (const ElfW(Phdr) *)((uintptr_t)&__ehdr_start + __ehdr_start.e_phoff);
-	uintptr_t page = getauxval(AT_PAGESZ);
+	uintptr_t page = (uintptr_t)getpagesize();
 
 	for (size_t i = 0; i < __ehdr_start.e_phnum; i++, segment++) {
 		if (segment->p_type != PT_GNU_RELRO)

@@ -56,13 +56,13 @@ without_root() {
 	readelf -dW "$OPENSANDBOX" | grep -q NOW
 }
 
-@test "the binary is at most 240 KB where it is built with musl" {
+@test "the binary is at most 200 KB where it is built with musl" {
 	cmp -s "$OPENSANDBOX" "$root/opensandbox" || skip 'another build is under test'
 	grep -q '^musl-gcc' "$root/build/flags" 2>/dev/null || ldd --version 2>&1 | grep -q musl ||
 		skip 'no musl here'
 	size=$(wc -c <"$OPENSANDBOX")
 	echo "$size bytes"
-	((size <= 245760))
+	((size <= 204800))
 }
 
 @test "a binary that is linked with glibc runs commands and serves, too" {

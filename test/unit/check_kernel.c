@@ -1,4 +1,4 @@
-/* needs: limit.c seccomp.c seccomp_table.c */
+/* needs: limit.c seccomp.c seccomp_table.c buf.c */
 #include "../../check_kernel.c"
 
 #include "test.h"
