@@ -22,6 +22,7 @@ struct trace {
 	struct timespec latest;
 	fsblkcnt_t blocks;
 	fsfilcnt_t inodes;
+	ino_t number;			/* of the file made last */
 	int last_pid;			/* /proc/sys/kernel/ns_last_pid */
 	bool fine, in_time;
 };
@@ -71,6 +72,21 @@ trace_times_are_fine(int at, const char *path)
 	    later(&stat.st_ctim, &now);
 }
 
+/* A file without a name leaves no time, but its number is not given again. So one is made at each look: it is the next, or somebody
+ * else has made one. 0: none can be made. */
+static ino_t
+next_number(const struct trace *trace)
+{
+	struct stat stat = { .st_ino = 0 };
+
+	int fd = openat(trace->places[0], "tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	(void)fstat(fd, &stat);
+	close(fd);
+	return stat.st_ino;
+}
+
 struct trace *
 trace_open(bool fine)
 {
@@ -85,7 +101,8 @@ trace_open(bool fine)
 			trace.latest = trace.found[i].st_ctim;
 	}
 	trace.last_pid = open("/proc/sys/kernel/ns_last_pid", O_RDONLY | O_CLOEXEC);
-	return trace.last_pid >= 0 && used(&trace.blocks, &trace.inodes) ? &trace : NULL;
+	trace.number = next_number(&trace);
+	return trace.last_pid >= 0 && trace.number && used(&trace.blocks, &trace.inodes) ? &trace : NULL;
 }
 
 bool
@@ -127,5 +144,7 @@ trace_clean(struct trace *trace, pid_t command)
 	for (size_t i = 0; i < PLACES_LEN; i++)
 		if (fstat(trace->places[i], &stat) || !same(&stat, &trace->found[i]))
 			return false;
+	if (next_number(trace) != ++trace->number)
+		return false;
 	return used(&blocks, &inodes) && blocks == trace->blocks && inodes == trace->inodes;
 }

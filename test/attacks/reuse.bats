@@ -213,9 +213,14 @@ thrown_away() {
 	unseen reading
 }
 
-@test "a file without a name, and locks on directories, end with the program" {
-	unseen file-unnamed
-	unseen file-unnamed /run/shm
+@test "a file without a name is a trace: the number of the next file tells of it" {
+	local place
+	for place in /tmp /home/user /run/shm; do
+		thrown_away file-unnamed "$place"
+	done
+}
+
+@test "locks on directories end with the program" {
 	unseen locks
 }
 
