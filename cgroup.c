@@ -752,7 +752,7 @@ static int enter_and_leave(void *group)
 /* A process goes through a group, so that there is something to count. It does it in our memory: a copy takes longer. */
 static int probe_enter(struct cgroup_group *group)
 {
-	char stack[4096] __attribute__((aligned(16)));
+	char stack[16384] __attribute__((aligned(16)));
 	int status;
 	bool entered;
 	pid_t pid = group->directory >= 0 ? cgroup_clone(group, 0, NULL, &entered) :

@@ -801,7 +801,7 @@ open_netns(void *proc_and_result)
 int
 jail_netns(int proc)
 {
-	char stack[4096] __attribute__((aligned(16)));
+	char stack[16384] __attribute__((aligned(16)));
 	int fd = proc;
 
 	/* With our memory and our descriptors: it leaves one there. */
