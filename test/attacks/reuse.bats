@@ -138,6 +138,9 @@ thrown_away() {
 		in_session "$SESSION" -- /attacks/reuse nothing
 		[[ -z ${seen[$(json .stdout)]:-} ]]
 		seen[$(json .stdout)]=1
+		# Nor by a run that is in no session.
+		api -- /attacks/reuse nothing
+		[[ -z ${seen[$(json .stdout)]:-} ]]
 	done
 }
 
