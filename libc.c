@@ -239,11 +239,10 @@ strcspn(const char *text, const char *set)
 int
 strncmp(const char *a, const char *b, size_t size)
 {
-	size_t i = 0;
-
-	while (i < size && a[i] && a[i] == b[i])
-		i++;
-	return i == size ? 0 : (unsigned char)a[i] - (unsigned char)b[i];
+	for (; size; size--, a++, b++)
+		if (*a != *b || !*a)
+			return (unsigned char)*a - (unsigned char)*b;
+	return 0;
 }
 
 char *
