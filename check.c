@@ -141,7 +141,7 @@ static const char *
 find_container(void)
 {
 	/* A file, a word in it (empty: that it is there), a name. */
-	static const char signs[] =
+	const char *path =
 	    "/run/.containerenv\0" "\0" "podman\0"
 	    "/.dockerenv\0" "\0" "docker\0"
 	    "/proc/1/environ\0" "container=lxc\0" "lxc\0"
@@ -157,7 +157,7 @@ find_container(void)
 	    "/proc/self/cgroup\0" "/containerd\0" "containerd\0";
 	char text[TEXT_MAX];
 
-	for (const char *path = signs; *path;) {
+	while (*path) {
 		const char *word = path + strlen(path) + 1, *name = word + strlen(word) + 1;
 		if (*word ? read_text(path, text) && strstr(text, word) : !access(path, F_OK))
 			return name;
