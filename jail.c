@@ -397,7 +397,9 @@ set_rlimits(const struct jail_order *order)
 		bytes = RLIM_INFINITY;
 	if ((error = set_rlimit(RLIMIT_FSIZE, bytes, bytes)) ||
 	    (error = set_rlimit(RLIMIT_NOFILE, limits->nofile, limits->nofile)) ||
-	    (error = set_rlimit(RLIMIT_CPU, cpu_s, cpu_s + 1)))
+	    (error = set_rlimit(RLIMIT_CPU, cpu_s, cpu_s + 1)) ||
+	    /* A caller's that may have real-time priority is not the command's. */
+	    (error = set_rlimit(RLIMIT_RTPRIO, 0, 0)) || (error = set_rlimit(RLIMIT_NICE, 0, 0)))
 		return error;
 	/* Refused where we have less ourselves (64 KB by default before Linux 5.16): then that is the limit. */
 	error = set_rlimit(RLIMIT_MEMLOCK, (uint64_t)MEMLOCK_KB << 10, (uint64_t)MEMLOCK_KB << 10);
