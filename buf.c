@@ -152,6 +152,13 @@ uint64_t text_number(const char **text)
 	return sum;
 }
 
+const char *text_at(const char *texts, size_t n)
+{
+	while (n--)
+		texts += strlen(texts) + 1;
+	return texts;
+}
+
 int text_write(int dir, const char *name, const char *text)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -313,32 +320,27 @@ struct str buf_str(const struct buf *buf)
 int buf_base64_encode(struct buf *out, struct str data)
 {
 	const unsigned char *in = (const unsigned char *)data.data;
-	size_t groups = data.len / 3, rest = data.len % 3, n;
+	size_t n;
 	char *to;
 	int error;
 
-	if (__builtin_mul_overflow(groups + (rest != 0), 4, &n))
+	if (__builtin_mul_overflow(data.len / 3 + (data.len % 3 != 0), 4, &n))
 		n = SIZE_MAX;	/* what no buffer takes */
 	error = append_room(out, n);
 	if (error || n == 0)
 		return error;
 	to = out->data + out->len;
-	for (; groups > 0; groups--, in += 3) {
-		*to++ = base64_digits[in[0] >> 2];
-		*to++ = base64_digits[(in[0] & 0x03) << 4 | in[1] >> 4];
-		*to++ = base64_digits[(in[1] & 0x0f) << 2 | in[2] >> 6];
-		*to++ = base64_digits[in[2] & 0x3f];
-	}
-	if (rest == 1) {
-		*to++ = base64_digits[in[0] >> 2];
-		*to++ = base64_digits[(in[0] & 0x03) << 4];
-		*to++ = '=';
-		*to++ = '=';
-	} else if (rest == 2) {
-		*to++ = base64_digits[in[0] >> 2];
-		*to++ = base64_digits[(in[0] & 0x03) << 4 | in[1] >> 4];
-		*to++ = base64_digits[(in[1] & 0x0f) << 2];
-		*to++ = '=';
+	for (size_t left = data.len; left > 0; left -= left < 3 ? left : 3, in += 3, to += 4) {
+		uint32_t bits = (uint32_t)in[0] << 16;
+
+		if (left > 1)
+			bits |= (uint32_t)in[1] << 8;
+		if (left > 2)
+			bits |= in[2];
+		to[0] = base64_digits[bits >> 18];
+		to[1] = base64_digits[bits >> 12 & 0x3f];
+		to[2] = left > 1 ? base64_digits[bits >> 6 & 0x3f] : '=';
+		to[3] = left > 2 ? base64_digits[bits & 0x3f] : '=';
 	}
 	out->len += n;
 	return 0;

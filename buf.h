@@ -39,6 +39,8 @@ int str_to_u64(struct str a, uint64_t max, uint64_t *value);
  * there is none, UINT64_MAX where it is more. For what the kernel writes. */
 uint64_t text_number(const char **text);
 
+/* The n-th of texts of C's that lie one behind the other: a pointer to each costs more. */
+const char *text_at(const char *texts, size_t n);
 /* Makes a file with a text of C's, or gives it to a file of the kernel's: 0 or -errno. */
 int text_write(int dir, const char *name, const char *text);
 

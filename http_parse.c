@@ -562,11 +562,7 @@ struct str http_field(const struct http_request *request, const char *name, size
 
 const char *http_method_name(enum http_method method)
 {
-	const char *name = methods;
-
-	for (; method; method--)
-		name += strlen(name) + 1;
-	return name;
+	return text_at(methods, method);
 }
 
 const char *http_status_text(int status)

@@ -39,6 +39,7 @@
 #include "files.h"
 #include "parcel.h"
 #include "trace.h"
+#include "wait.h"
 
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
@@ -386,15 +387,19 @@ set_rlimit(int resource, uint64_t soft, uint64_t hard)
 	return syscall(SYS_prlimit64, 0, resource, &limit, NULL) ? -errno : 0;
 }
 
+static uint64_t
+bytes_of(uint64_t kb)
+{
+	return kb > UINT64_MAX >> 10 ? RLIM_INFINITY : kb << 10;
+}
+
 static int
 set_rlimits(const struct jail_order *order)
 {
 	const struct limits *limits = &order->limits;
-	uint64_t cpu_s = limits->time_ms / 1000 + CPU_SLACK_S, bytes;
+	uint64_t cpu_s = limits->time_ms / 1000 + CPU_SLACK_S, bytes = bytes_of(limits->fsize_kb);
 	int error;
 
-	if (__builtin_mul_overflow(limits->fsize_kb, (uint64_t)1024, &bytes))
-		bytes = RLIM_INFINITY;
 	if ((error = set_rlimit(RLIMIT_FSIZE, bytes, bytes)) ||
 	    (error = set_rlimit(RLIMIT_NOFILE, limits->nofile, limits->nofile)) ||
 	    (error = set_rlimit(RLIMIT_CPU, cpu_s, cpu_s + 1)) ||
@@ -405,14 +410,11 @@ set_rlimits(const struct jail_order *order)
 	error = set_rlimit(RLIMIT_MEMLOCK, (uint64_t)MEMLOCK_KB << 10, (uint64_t)MEMLOCK_KB << 10);
 	if (error && error != -EPERM)
 		return error;
-	if (__builtin_mul_overflow(limits->stack_kb, (uint64_t)1024, &bytes))
-		bytes = RLIM_INFINITY;
-	if ((error = set_rlimit(RLIMIT_STACK, bytes, RLIM_INFINITY)))
+	if ((error = set_rlimit(RLIMIT_STACK, bytes_of(limits->stack_kb), RLIM_INFINITY)))
 		return error;
 	if (order->limit_procs && (error = set_rlimit(RLIMIT_NPROC, limits->procs, limits->procs)))
 		return error;
-	if (__builtin_mul_overflow(limits->mem_kb, (uint64_t)1024, &bytes))
-		bytes = RLIM_INFINITY;
+	bytes = bytes_of(limits->mem_kb);
 	return order->limit_memory ? set_rlimit(RLIMIT_AS, bytes, bytes) : 0;
 }
 
@@ -675,8 +677,8 @@ copy_out(struct jail *jail)
 		_exit(files_copy_out(&jail->parcel, out, jail->order.limits.output_kb << 10));
 	}
 	close(jail->fds[4]);
-	while (pid > 0 && wait4(pid, &status, 0, NULL) < 0 && errno == EINTR)
-		;
+	if (pid > 0)
+		(void)wait_child(pid);
 }
 
 /* The last privileges go, unless another process has to be made: to read what copy_out asks for, or for the next run. */
@@ -811,8 +813,7 @@ jail_netns(int proc)
 	    CLONE_NEWNET | CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &fd);
 	if (pid < 0)
 		return -errno;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	(void)wait_child(pid);
 	return fd;
 }
 
@@ -902,8 +903,7 @@ map_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 	if (!error && (fd = openat(proc, path, O_RDONLY | O_CLOEXEC)) < 0)
 		error = -errno;
 	(void)syscall(SYS_kill, pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	(void)wait_child(pid);
 	return error ? error : fd;
 }
 

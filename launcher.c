@@ -191,8 +191,6 @@ launcher_close(struct launcher *launcher, bool keep_sessions)
 static int
 finish_serving(struct launcher *launcher)
 {
-	int status = 0;
-
 	/* One that is ending has its exit status already; one that only closed its socket would live on. */
 	(void)syscall(SYS_pidfd_send_signal, launcher->front_pidfd, SIGKILL, NULL, 0);
 	slots_end(launcher);
@@ -202,8 +200,7 @@ finish_serving(struct launcher *launcher)
 		launcher->outbox_len--;
 	}
 	close(launcher->front);
-	while (waitpid(launcher->front_pid, &status, 0) < 0 && errno == EINTR)
-		;
+	int status = wait_child(launcher->front_pid);
 	/* A front that crashed said nothing of its sessions: they are kept for the next start. */
 	bool crashed = !WIFEXITED(status);
 	launcher_close(launcher, crashed || launcher->keep_sessions);

@@ -101,8 +101,8 @@ try_cgroup_namespace(struct launcher *launcher)
 	/* In our memory, as nothing of it is changed: a copy takes three times as long. */
 	pid_t pid = clone(leave, stack + sizeof(stack), CLONE_NEWCGROUP | CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
 	launcher->facts.cgroup_namespace = pid > 0;
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (pid > 0)
+		(void)wait_child(pid);
 }
 
 static int

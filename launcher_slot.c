@@ -370,8 +370,7 @@ slots_tend(struct launcher *launcher)
 static void
 end_sandbox(struct launcher *launcher, struct slot *slot, int64_t now)
 {
-	while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	(void)wait_child(slot->pid);
 	run_take_report(slot);
 	if (slot->has_run)
 		run_conclude(launcher, slot, now);
@@ -504,8 +503,7 @@ slots_end(struct launcher *launcher)
 		struct slot *slot = &launcher->slots[i];
 		if (slot->state == SLOT_EMPTY)
 			continue;
-		while (waitpid(slot->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		(void)wait_child(slot->pid);
 		slot->state = SLOT_EMPTY;
 		slot_close_fds(slot);
 		close_fd(&slot->control);

@@ -28,11 +28,17 @@ parcel_begin(struct buf *buf)
 	buf_append(buf, &head, sizeof(head));
 }
 
-void
-parcel_arg(struct buf *buf, struct str text)
+static void
+put_string(struct buf *buf, struct str text)
 {
 	buf_append_str(buf, text);
 	buf_putc(buf, '\0');
+}
+
+void
+parcel_arg(struct buf *buf, struct str text)
+{
+	put_string(buf, text);
 	if (head_of(buf))
 		head_of(buf)->argc++;
 }
@@ -42,8 +48,7 @@ parcel_env(struct buf *buf, struct str name, struct str value)
 {
 	buf_append_str(buf, name);
 	buf_putc(buf, '=');
-	buf_append_str(buf, value);
-	buf_putc(buf, '\0');
+	put_string(buf, value);
 	if (head_of(buf))
 		head_of(buf)->envc++;
 }
@@ -51,8 +56,7 @@ parcel_env(struct buf *buf, struct str name, struct str value)
 void
 parcel_cwd(struct buf *buf, struct str path)
 {
-	buf_append_str(buf, path);
-	buf_putc(buf, '\0');
+	put_string(buf, path);
 }
 
 void
@@ -63,8 +67,7 @@ parcel_file(struct buf *buf, struct str path, uint32_t mode, struct str content)
 	};
 
 	buf_append(buf, &file, sizeof(file));
-	buf_append_str(buf, path);
-	buf_putc(buf, '\0');
+	put_string(buf, path);
 	buf_append_str(buf, content);
 	if (head_of(buf))
 		head_of(buf)->files++;
@@ -73,8 +76,7 @@ parcel_file(struct buf *buf, struct str path, uint32_t mode, struct str content)
 void
 parcel_copy(struct buf *buf, struct str path)
 {
-	buf_append_str(buf, path);
-	buf_putc(buf, '\0');
+	put_string(buf, path);
 	if (head_of(buf))
 		head_of(buf)->copies++;
 }

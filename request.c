@@ -29,11 +29,7 @@ static const char *
 fault_text(enum fault fault)
 {
 #define FAULT_TEXT(name, text) text "\0"
-	const char *text = FAULTS(FAULT_TEXT);
-
-	for (; fault; fault--)
-		text += strlen(text) + 1;
-	return text;
+	return text_at(FAULTS(FAULT_TEXT), fault);
 }
 
 void

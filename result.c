@@ -6,38 +6,28 @@
 
 #include "json.h"
 
-static const char statuses[VERDICTS_LEN][18] = {
-	[VERDICT_EXITED] = "exited",
-	[VERDICT_SIGNALED] = "signaled",
-	[VERDICT_TIME_LIMIT] = "time_limit",
-	[VERDICT_WALL_TIME_LIMIT] = "wall_time_limit",
-	[VERDICT_MEMORY_LIMIT] = "memory_limit",
-	[VERDICT_HOST_MEMORY_LIMIT] = "host_memory_limit",
-	[VERDICT_EXEC_FAILED] = "exec_failed",
-	[VERDICT_CANCELED] = "canceled",
-	[VERDICT_INTERNAL] = "internal",
-};
+/* In the order of enum verdict. */
+static const char statuses[] = "exited\0" "signaled\0" "time_limit\0" "wall_time_limit\0" "memory_limit\0" "host_memory_limit\0"
+	"exec_failed\0" "canceled\0" "internal\0";
 
-/* Numbers of Linux on x86-64 and aarch64 (signal(7)). */
-static const char signals[][10] = {
-	[1] = "SIGHUP", [2] = "SIGINT", [3] = "SIGQUIT", [4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT",
-	[7] = "SIGBUS", [8] = "SIGFPE", [9] = "SIGKILL", [10] = "SIGUSR1", [11] = "SIGSEGV",
-	[12] = "SIGUSR2", [13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM", [16] = "SIGSTKFLT",
-	[17] = "SIGCHLD", [18] = "SIGCONT", [19] = "SIGSTOP", [20] = "SIGTSTP", [21] = "SIGTTIN",
-	[22] = "SIGTTOU", [23] = "SIGURG", [24] = "SIGXCPU", [25] = "SIGXFSZ", [26] = "SIGVTALRM",
-	[27] = "SIGPROF", [28] = "SIGWINCH", [29] = "SIGIO", [30] = "SIGPWR", [31] = "SIGSYS",
-};
+/* From 1 on: numbers of Linux on x86-64 and aarch64 (signal(7)). */
+static const char signals[] = "SIGHUP\0" "SIGINT\0" "SIGQUIT\0" "SIGILL\0" "SIGTRAP\0" "SIGABRT\0" "SIGBUS\0" "SIGFPE\0"
+	"SIGKILL\0" "SIGUSR1\0" "SIGSEGV\0" "SIGUSR2\0" "SIGPIPE\0" "SIGALRM\0" "SIGTERM\0" "SIGSTKFLT\0"
+	"SIGCHLD\0" "SIGCONT\0" "SIGSTOP\0" "SIGTSTP\0" "SIGTTIN\0" "SIGTTOU\0" "SIGURG\0" "SIGXCPU\0"
+	"SIGXFSZ\0" "SIGVTALRM\0" "SIGPROF\0" "SIGWINCH\0" "SIGIO\0" "SIGPWR\0" "SIGSYS\0";
+
+enum { SIGNALS_LEN = 31 };
 
 const char *
 result_status(uint32_t verdict)
 {
-	return verdict < VERDICTS_LEN ? statuses[verdict] : "internal";
+	return text_at(statuses, verdict < VERDICTS_LEN ? verdict : VERDICT_INTERNAL);
 }
 
 const char *
 result_signal_name(int number)
 {
-	return number > 0 && (size_t)number < sizeof(signals) / sizeof(signals[0]) ? signals[number] : NULL;
+	return number > 0 && number <= SIGNALS_LEN ? text_at(signals, (size_t)number - 1) : NULL;
 }
 
 void

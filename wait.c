@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 
 enum { WAIT_SIZE_MIN = 64 };
@@ -110,4 +111,14 @@ int wait_poll(struct wait *wait)
 short wait_ready(const struct wait *wait, int index)
 {
 	return index < 0 || (size_t)index >= wait->len ? (short)0 : wait->fds[index].revents;
+}
+
+int
+wait_child(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { WAIT_NONE = -1 };
 
@@ -36,5 +37,8 @@ void wait_until(struct wait *wait, int64_t deadline_ns);
 int wait_poll(struct wait *wait);
 /* revents of an index; 0 for WAIT_NONE. */
 short wait_ready(const struct wait *wait, int index);
+
+/* Waits until a child has ended: its status. */
+int wait_child(pid_t pid);
 
 #endif
