@@ -59,7 +59,8 @@ else
 whole = -flto -ffat-lto-objects -flto-partition=none
 CFLAGS := $(or $(call flag,-Oz),-Os) $(call flag,-malign-data=abi) \
 	$(call flag,-fno-caller-saves -fno-expensive-optimizations -fno-move-loop-invariants \
-	-fno-code-hoisting -fno-jump-tables -fno-shrink-wrap -fno-tree-coalesce-vars -fno-tree-dominator-opts -fno-tree-forwprop -fno-tree-loop-im \
+	-fno-code-hoisting -fno-jump-tables -fno-optimize-sibling-calls -fno-shrink-wrap \
+	-fno-tree-coalesce-vars -fno-tree-dominator-opts -fno-tree-forwprop -fno-tree-loop-im \
 	-fno-tree-pta -fno-tree-sra -fno-tree-tail-merge) \
 	$(shell echo 'int main(void) { return 0; }' | $(CC) $(whole) -x c -o /dev/null - >/dev/null 2>&1 && echo '$(whole)') \
 	$(if $(musl),$(call flag,-mstack-protector-guard=global))
