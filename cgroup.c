@@ -754,7 +754,7 @@ static int probe_enter(struct cgroup_group *group)
 {
 	char stack[16384] __attribute__((aligned(16)));
 	int status;
-	bool entered;
+	bool entered = false;
 	pid_t pid = group->directory >= 0 ? cgroup_clone(group, 0, NULL, &entered) :
 	    clone(enter_and_leave, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, group);
 
