@@ -39,6 +39,20 @@ read_usage(struct launcher *launcher, struct slot *slot, struct cgroup_usage *us
 	usage->peak_kb = slot->sample.peak_kb;
 }
 
+/* Runs of a session that overlap share a network namespace, so what each may have there is added up. */
+static uint64_t
+sockets_most(const struct launcher *launcher, const struct slot *slot)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < launcher->slots_len; i++) {
+		const struct slot *other = &launcher->slots[i];
+		if (other == slot || (slot->session && other->session == slot->session))
+			most += other->run.limits.mem_kb / SOCKET_KB;
+	}
+	return most;
+}
+
 /* "sockets: used 12": those of all kinds in its network namespace. */
 static bool
 has_too_many_sockets(const struct launcher *launcher, const struct slot *slot)
@@ -53,7 +67,7 @@ has_too_many_sockets(const struct launcher *launcher, const struct slot *slot)
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	const char *used = strpbrk(text, "0123456789");
-	return used && text_number(&used) > slot->run.limits.mem_kb / SOCKET_KB;
+	return used && text_number(&used) > sockets_most(launcher, slot);
 }
 
 /* How many cores the tree can use at once. */

@@ -333,6 +333,26 @@ expect_file() {
 	expect_json .running 0
 }
 
+@test "sockets of a session's run do not end another one beside it that has less memory" {
+	need python3
+	local client
+	new_session
+	curl -s -H 'Content-Type: application/json' -d "$(run_json python3 -c '
+import os, socket, time
+l = [socket.socket() for i in range(200)]
+open("/tmp/up", "w").close()
+while not os.path.exists("/tmp/done"): time.sleep(0.05)
+print(len(l))' | jq '. + {mem: 262144, nofile: 1024}')" "$URL$AT/run" >"$BATS_TEST_TMPDIR/first" &
+	client=$!
+	in_shell 'while [ ! -e /tmp/up ]; do sleep 0.05; done'
+	# Longer than it takes to be looked at, ten times a second.
+	post "$AT/run" "$(run_json sh -c 'sleep 1; echo fine' | jq '. + {mem: 65536}')"
+	expect_json '[.status, .stdout] | tojson' '["exited","fine\n"]'
+	in_shell 'touch /tmp/done'
+	wait "$client"
+	expect "$(jq -r .stdout "$BATS_TEST_TMPDIR/first")" 200
+}
+
 @test "runs of a session share one loopback, other sessions have theirs" {
 	need python3
 	local client other=$AT
