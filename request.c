@@ -23,6 +23,9 @@ struct reading {
 	uint64_t ttl_s;
 };
 
+/* For bodies that have no limits in them. */
+static const struct request_rules no_rules;
+
 /* --- errors --------------------------------------------------------------------------------------- */
 
 static const char *
@@ -581,7 +584,7 @@ static int
 pack_input(struct run_request *request, const struct json_value *input, struct request_error *error)
 {
 	struct buf decoded;
-	struct str content;
+	struct str content = STR("");
 
 	if (!input)
 		return 0;
@@ -711,7 +714,7 @@ session_request_free(struct session_request *request)
 int
 request_env(struct variable **env, size_t *len, const struct json_value *body, struct request_error *error)
 {
-	struct reading reading = { .error = error, .nulls = true };
+	struct reading reading = { .rules = &no_rules, .error = error, .nulls = true };
 
 	*env = NULL;
 	if (read_body(&reading, body, IN_ENV) || expect_given(&reading, reading.env, "env"))
@@ -722,7 +725,7 @@ request_env(struct variable **env, size_t *len, const struct json_value *body, s
 int
 request_cwd(struct str *cwd, const struct json_value *body, struct request_error *error)
 {
-	struct reading reading = { .error = error };
+	struct reading reading = { .rules = &no_rules, .error = error };
 
 	if (read_body(&reading, body, IN_CWD) || expect_given(&reading, reading.cwd.data, "cwd"))
 		return -1;
