@@ -246,6 +246,7 @@ begin_get(struct api *api, struct job *job)
 		refuse_kind(api, job);
 		return false;
 	}
+	job->length = 0;		/* of a range that was asked for: a directory has none */
 	if (!api_begin_reply(api, job, 200, "application/json", -1))
 		return false;
 	http_reply_write(api->config.http, job->client, STR("{\"entries\": ["));

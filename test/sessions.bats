@@ -635,6 +635,17 @@ groups_made() {
 	expect_status 416
 }
 
+@test "a range asked of a directory is ignored" {
+	new_session
+	in_session sh -c 'mkdir /d && : >/d/a && : >/d/b'
+	local range
+	for range in 0-1 0- 99999- -3; do
+		get "$AT/files/d" -H "Range: bytes=$range"
+		expect_status 200
+		expect "$(json '.entries | map(.name) | sort | join(" ")')" 'a b' "of bytes=$range"
+	done
+}
+
 @test "a directory is listed whatever the names in it are, and each can be asked for again" {
 	need python3
 	new_session
