@@ -222,7 +222,7 @@ build_file_system(struct jail *jail)
 	if (tree < 0)
 		return tree;
 	jail->fine_times = plan->reuse && trace_times_are_fine(tree, "tmp");
-	return root_build(plan->root, tree, &jail->fault);
+	return root_build(plan->root, tree, jail->init_uid, jail->user_uid, &jail->fault);
 }
 
 /* All that was the launcher's is closed: what is kept moves to 0, 1 and 2 first. */

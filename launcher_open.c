@@ -182,7 +182,6 @@ open_namespaces(struct launcher *launcher, struct root_fault *fault)
 	struct root_config root = {
 		.rootfs = config->rootfs, .binds = config->binds, .binds_len = config->binds_len,
 		.uid = config->no_userns ? launcher->uids.user : JAIL_UID_USER,
-		.gid = config->no_userns ? launcher->uids.user : JAIL_UID_USER,
 		.rootless = launcher->uids.one,
 	};
 	int error;

@@ -57,6 +57,7 @@ struct part {
 };
 
 struct root {
+	uid_t uid;			/* that /etc/passwd of the parts has */
 	int parts;			/* the parts' root directory */
 	int proc;			/* the host's /proc */
 	size_t system_len, binds_len;
@@ -307,21 +308,50 @@ take_etc(int host_etc, int etc, const char *name)
 	return 0;
 }
 
-static int
-make_own_etc(int etc, const struct root_config *config)
+/* Without stdio, for pid 1 and the launcher's forks: one may be in any state. */
+static char *
+decimal(char end[static 24], uint64_t value)
 {
-	char text[512];
-	unsigned uid = config->uid, gid = config->gid;
+	char *at = end + 23;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + value % 10);
+	while (value /= 10);
+	return at;
+}
+
+/* What gives the command's user, and his group of the same number, a name. */
+static const struct name_file {
+	const char *name, *before, *between, *after;
+} name_files[] = {
+	{ "passwd", "root:x:0:0:root:/root:/bin/sh\nuser:x:", ":", ":user:/home/user:/bin/sh\n"
+	  "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
+	{ "group", "root:x:0:\nuser:x:", NULL, ":\nnogroup:x:65534:\n" },
+};
+
+static char *
+name_text(char text[static 256], const struct name_file *file, uid_t uid)
+{
+	char end[24];
+	const char *number = decimal(end, uid);
+
+	char *at = stpcpy(stpcpy(text, file->before), number);
+	if (file->between)
+		at = stpcpy(stpcpy(at, file->between), number);
+	strcpy(at, file->after);
+	return text;
+}
+
+static int
+make_own_etc(int etc, uid_t uid)
+{
+	char text[256];
 	int error;
 
-	snprintf(text, sizeof(text),
-	    "root:x:0:0:root:/root:/bin/sh\nuser:x:%u:%u:user:/home/user:/bin/sh\n"
-	    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n", uid, gid);
-	if ((error = text_write(etc, "passwd", text)))
-		return error;
-	snprintf(text, sizeof(text), "root:x:0:\nuser:x:%u:\nnogroup:x:65534:\n", gid);
-	if ((error = text_write(etc, "group", text)))
-		return error;
+	for (size_t i = 0; i < LEN(name_files); i++)
+		if ((error = text_write(etc, name_files[i].name, name_text(text, &name_files[i], uid))))
+			return error;
 	if ((error = text_write(etc, "hosts", "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost sandbox\n")))
 		return error;
 	if ((error = text_write(etc, "hostname", "sandbox\n")))
@@ -350,7 +380,7 @@ make_etc(int base, int parts, const struct root_config *config)
 	if (list)
 		closedir(list);
 	if (!error)
-		error = make_own_etc(etc, config);
+		error = make_own_etc(etc, config->uid);
 	if (!error && symlinkat("/proc/self/mounts", etc, "mtab"))
 		error = -errno;
 	if (host_etc >= 0)
@@ -554,13 +584,14 @@ keep_proc(const struct root *root)
 int
 root_open(struct root **out, const struct root_config *config, struct root_fault *fault)
 {
-	static const struct option options[] = { { "size", "16m" }, { "mode", "0755" } };
+	static const struct option options[] = { { "size", "48m" }, { "mode", "0755" } };
 	int error, base = -1;
 
 	struct root *root = calloc(1, sizeof(*root));
 	fault->step = "allocate memory";
 	if (!root)
 		return -ENOMEM;
+	root->uid = config->uid;
 	fault->step = "open /proc";
 	root->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root->proc < 0)
@@ -615,19 +646,6 @@ err_closed:
 }
 
 /* --- a sandbox ---------------------------------------------------------------------------------- */
-
-/* For pid 1 and the launcher: no stdio here, a fork of the launcher may be in any state. */
-static char *
-decimal(char end[static 24], uint64_t value)
-{
-	char *at = end + 23;
-
-	*at = '\0';
-	do
-		*--at = (char)('0' + value % 10);
-	while (value /= 10);
-	return at;
-}
 
 static uint64_t
 inodes_of(uint64_t disk_kb)
@@ -761,18 +779,70 @@ mount_point(int tree, const char *path, bool is_file)
 	return -EINVAL;
 }
 
-/* Puts a clone of one of the parts on a mount point of the tree. */
+/* Puts a clone of one of the parts on a mount point of the tree: the mount's descriptor, or -errno. */
 static int
-place(const char *part, int tree, const char *target, bool is_file, uint64_t attributes)
+place_open(const char *part, int tree, const char *target, bool is_file, uint64_t attributes)
 {
 	int point = mount_point(tree, target, is_file);
 	if (point < 0)
 		return point;
 	int mount = sys_open_tree(AT_FDCWD, part, AT_RECURSIVE);
-	int error = mount < 0 ? mount : attach(mount, 0, attributes, point, "");
+	int error = mount < 0 ? 0 : attach(mount, 0, attributes, point, "");
+	close(point);
+	if (error) {
+		close(mount);
+		return error;
+	}
+	return mount;
+}
+
+static int
+place(const char *part, int tree, const char *target, bool is_file, uint64_t attributes)
+{
+	int mount = place_open(part, tree, target, is_file, attributes);
 	if (mount >= 0)
 		close(mount);
-	close(point);
+	return mount < 0 ? mount : 0;
+}
+
+/* Lays a tree, which is closed, over a name, so that nothing can be done to either: a mask is its user's own file
+ * where all have one uid. */
+static int
+cover(int tree, int at, const char *name)
+{
+	int error = tree < 0 ? tree : attach(tree, 0,
+	    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, at, name);
+	if (tree >= 0)
+		close(tree);
+	return error;
+}
+
+/* Without a user namespace each sandbox has another uid, of which the parts' files know one. Its own last as
+ * long as the sandbox; for a moment they have a name that no other has, since only then can they be mounted. */
+static int
+cover_names(int etc, uid_t init_uid, uid_t uid)
+{
+	char text[256], name[32], end[24];
+	int error = 0;
+
+	strcpy(stpcpy(name, "mask/"), decimal(end, init_uid));
+	for (size_t i = 0; i < LEN(name_files) && !error; i++) {
+		error = text_write(AT_FDCWD, name, name_text(text, &name_files[i], uid));
+		if (!error)
+			error = cover(sys_open_tree(AT_FDCWD, name, 0), etc, name_files[i].name);
+		(void)unlink(name);
+	}
+	return error;
+}
+
+static int
+build_etc(const struct root *root, int tree, uid_t init_uid, uid_t uid)
+{
+	int etc = place_open("etc", tree, "etc", false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (etc < 0)
+		return etc;
+	int error = uid == root->uid ? 0 : cover_names(etc, init_uid, uid);
+	close(etc);
 	return error;
 }
 
@@ -819,10 +889,8 @@ mask_proc(int proc)
 	for (size_t i = 0; i < LEN(proc_masked); i++) {
 		if (fstatat(proc, proc_masked[i], &stat, AT_SYMLINK_NOFOLLOW))
 			continue;
-		int mask = sys_open_tree(AT_FDCWD, S_ISDIR(stat.st_mode) ? "mask/directory" : "mask/file", 0);
-		int error = mask < 0 ? mask : sys_move_mount(mask, proc, proc_masked[i]);
-		if (mask >= 0)
-			close(mask);
+		int error = cover(sys_open_tree(AT_FDCWD, S_ISDIR(stat.st_mode) ? "mask/directory" : "mask/file", 0),
+		    proc, proc_masked[i]);
 		if (error)
 			return error;
 	}
@@ -830,11 +898,7 @@ mask_proc(int proc)
 		int tree = sys_open_tree(proc, proc_read_only[i], 0);
 		if (tree == -ENOENT)
 			continue;
-		int error = tree < 0 ? tree : attach(tree, 0,
-		    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-		    proc, proc_read_only[i]);
-		if (tree >= 0)
-			close(tree);
+		int error = cover(tree, proc, proc_read_only[i]);
 		if (error)
 			return error;
 	}
@@ -892,7 +956,7 @@ enter_tree(int tree)
 /* The parts are named by path here (the working directory is their root): the process has its own copies of their mounts,
  * and the launcher's descriptors are of the launcher's. */
 int
-root_build(const struct root *root, int tree, struct root_fault *fault)
+root_build(const struct root *root, int tree, uid_t init_uid, uid_t uid, struct root_fault *fault)
 {
 	int error;
 
@@ -903,7 +967,7 @@ root_build(const struct root *root, int tree, struct root_fault *fault)
 	if ((error = place_system(root, tree)))
 		return error;
 	fault->step = "bind /etc";
-	if ((error = place("etc", tree, "etc", false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)))
+	if ((error = build_etc(root, tree, init_uid, uid)))
 		return error;
 	fault->step = "bind /dev";
 	if ((error = place("dev", tree, "dev", false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC)))

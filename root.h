@@ -23,8 +23,7 @@ struct root_config {
 	const char *rootfs;		/* NULL: the host's own system directories */
 	const struct root_bind *binds;
 	size_t binds_len;
-	uid_t uid;			/* the command's, as /etc/passwd inside shows it */
-	gid_t gid;
+	uid_t uid;			/* the command's and its group, as /etc/passwd inside shows it */
 	bool rootless;			/* in a user namespace of an ordinary user's */
 };
 
@@ -47,8 +46,9 @@ int root_tree_resize(int tree, uint64_t disk_kb);
 
 /* Makes the calling process's mount namespace (new, private) a sandbox with `tree` (detached, used up) as its root, and
  * enters it: read-only system directories, /etc, /dev, /proc of the calling process's pid namespace. The old
- * root is gone afterwards. */
-int root_build(const struct root *root, int tree, struct root_fault *fault);
+ * root is gone afterwards. `uid` is the command's as seen inside: another than the configuration's gets names of its own. Then
+ * `init_uid`, pid 1's, has to be of this sandbox alone. */
+int root_build(const struct root *root, int tree, uid_t init_uid, uid_t uid, struct root_fault *fault);
 
 /* Makes the root of the calling process's mount namespace its root. Whoever enters that namespace later by setns(2) finds himself
  * there, whatever chroot it was made in: what he is to find has to be put there. `proc` is a /proc that is mounted. */

@@ -24,11 +24,15 @@ mounts() {
 		/usr:* | /usr/*:* | /bin:* | /sbin:* | /lib*:* | /nix:* | /nix/*:*) need=ro,nosuid,nodev ;;
 		/etc:tmpfs | /etc/*:*) need=ro,nosuid,nodev,noexec ;;
 		/dev:tmpfs) need=ro,nosuid,noexec ;;
+		# The host's own, where mknod is refused: in an ordinary user's namespace.
+		/dev/null:* | /dev/zero:* | /dev/full:* | /dev/random:* | /dev/urandom:* | /dev/tty:*)
+			need=nosuid,noexec
+			[[ $EUID != 0 ]] || expect "$point ($type)" 'a device that is made, not bound' ;;
 		/dev/pts:devpts) need=nosuid,noexec,noatime ;;
 		/dev/mqueue:mqueue) need=nosuid,nodev,noexec,noatime ;;
 		/proc:proc) need=nosuid,nodev,noexec ;;
 		/proc/sys:proc) need=ro,nosuid,nodev,noexec ;;
-		/proc/*:tmpfs) need=nosuid ;;
+		/proc/*:tmpfs) need=ro,nosuid,nodev,noexec ;;
 		*) expect "$point ($type)" 'a mount that is known here' ;;
 		esac
 		missing=
@@ -53,7 +57,53 @@ mounts() {
 	# Root, who is nobody there; without a user namespace it is root itself.
 	local owner=65534
 	with_userns || owner=0
+	# An ordinary user has one uid for all.
+	[[ $EUID = 0 ]] || owner=1000
 	expect "$output" "0 0 $owner"
+}
+
+@test "what masks a name of /proc cannot be changed or written, for the next run to read" {
+	# shellcheck disable=SC2016 # expanded there
+	local try='for name in /proc/keys /proc/kmsg /proc/acpi /proc/pressure; do
+		[ -e $name ] || continue
+		chmod 777 $name && echo "$name changed"
+		if [ -d $name ]; then touch $name/left && echo "$name/left made"; else echo left >$name && cat $name; fi
+	done 2>/dev/null; :'
+	attempt -- sh -c "$try"
+	expect_run exited 0
+	expect "$output" ''
+	[[ $EUID = 0 ]] || return 0
+	# As an ordinary user's, where all has one uid and the masks were the command's own files.
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_FILE_TMPDIR/.." "$BATS_TEST_TMPDIR"
+	cp "$OPENSANDBOX" "$BATS_TEST_TMPDIR/opensandbox"
+	local as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups "$BATS_TEST_TMPDIR/opensandbox" --run --)
+	"${as_user[@]}" true || skip 'no user namespaces for ordinary users here'
+	expect "$("${as_user[@]}" sh -c "$try")" ''
+}
+
+@test "in every slot, and without a user namespace too, the command's uid and its files have a name" {
+	local option id running
+	# shellcheck disable=SC2016 # expanded there
+	local look='id -un; id -gn; : >/tmp/own; stat -c "%U %G" /tmp/own /tmp; (echo x >>/etc/passwd) 2>/dev/null; wc -l </etc/passwd; sleep 1'
+	local named=$'user\nuser\nuser user\nuser user\n3'
+	for option in --no-reuse --no-userns; do
+		[[ $option != --no-userns || $EUID = 0 ]] || continue
+		start_server --log none "$option"
+		running=()
+		for id in 1 2 3; do
+			curl -sS --max-time 60 -H 'Content-Type: application/json' "$URL/run" 3>&- \
+				-d "$(body_of '{"wall_time": 20000}' sh -c "$look")" >"$BATS_TEST_TMPDIR/said.$id" &
+			running+=($!)
+		done
+		id=$(new_session)
+		in_session "$id" -- sh -c "$look"
+		expect "$(json '.stdout | rtrimstr("\n")')" "$named" "$option: in a session"
+		wait "${running[@]}"
+		for id in 1 2 3; do
+			expect "$(jq -r '.stdout | rtrimstr("\n")' "$BATS_TEST_TMPDIR/said.$id")" "$named" "$option: run $id"
+		done
+		stop_server
+	done
 }
 
 @test "the kernel holds each limit as it was asked for" {
@@ -72,12 +122,23 @@ mounts() {
 }
 
 @test "no more processes run at once than the limit" {
+	local started=5
 	attempt --procs 6 --wall-time 20000 --bind "$ATTACKS:/attacks" -- /attacks/layer sleepers 20
-	expect "$output" '5 started, then EAGAIN'
+	# RLIMIT_NPROC counts by uid, and an ordinary user's pid 1 has the command's.
+	[[ $EUID = 0 || $(json .accounting) = cgroup ]] || started=4
+	expect "$output" "$started started, then EAGAIN"
 }
 
 @test "memory over the limit ends a run, in files and in swap as well" {
 	attempt --mem 32768 --wall-time 20000 --bind "$ATTACKS:/attacks" -- /attacks/layer touch 100
+	if [[ $(json .accounting) != cgroup ]]; then
+		# Without control groups it is the address space: the program is refused more, which is no verdict, and files are the disk's.
+		expect_run exited 1
+		expect "$output" ''
+		attempt --mem 32768 --wall-time 20000 --bind "$ATTACKS:/attacks" -- /attacks/layer touch 20
+		expect "$output" '20 MB'
+		return 0
+	fi
 	expect_run memory_limit 124
 	attempt --mem 32768 --wall-time 20000 -- head -c 100000000 /dev/zero
 	expect_run exited 0
@@ -193,6 +254,8 @@ expect_init() {
 		[[ $kind != user || $(id -u) = 0 ]] || continue
 		[[ $(readlink "/proc/$command/ns/$kind") != "$(readlink "/proc/self/ns/$kind")" ]] ||
 			expect "the namespace of $kind" 'one of its own'
+		# Pid 1 is not dumpable: root alone may look.
+		[[ $(id -u) = 0 ]] || continue
 		expect "$(readlink "/proc/$command/ns/$kind")" "$(readlink "/proc/$init/ns/$kind")" "that of pid 1: $kind"
 	done
 	# Two ids exist in it, pid 1's and the user's.
