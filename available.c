@@ -1,9 +1,7 @@
 /* available.c - reads /proc/meminfo: see available.h */
 #include "available.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "buf.h"
 
@@ -12,12 +10,8 @@ available_memory_kb(int proc)
 {
 	char text[512];
 
-	int fd = openat(proc, "meminfo", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (text_read(proc, "meminfo", text, sizeof(text)) < 0)
 		return UINT64_MAX;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
 	const char *available = strstr(text, "MemAvailable:");
 	if (!available)
 		return UINT64_MAX;

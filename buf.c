@@ -159,6 +159,30 @@ const char *text_at(const char *texts, size_t n)
 	return texts;
 }
 
+int text_pread(int fd, char *text, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, text, size - 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	return (int)n;
+}
+
+int text_read(int dir, const char *name, char *text, size_t size)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int result = text_pread(fd, text, size);
+	close(fd);
+	return result;
+}
+
 int text_write(int dir, const char *name, const char *text)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

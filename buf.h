@@ -41,6 +41,10 @@ uint64_t text_number(const char **text);
 
 /* The n-th of texts of C's that lie one behind the other: a pointer to each costs more. */
 const char *text_at(const char *texts, size_t n);
+/* The beginning of a file of the kernel's as a text of C's, by descriptor (from offset 0) or by name:
+ * its length, at most size - 1, or -errno. */
+int text_pread(int fd, char *text, size_t size);
+int text_read(int dir, const char *name, char *text, size_t size);
 /* Makes a file with a text of C's, or gives it to a file of the kernel's: 0 or -errno. */
 int text_write(int dir, const char *name, const char *text);
 

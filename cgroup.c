@@ -391,7 +391,7 @@ static int read_cpu(const struct cgroup_group *group, struct figures *now, bool 
 	if (group->files[CPU_TIME] < 0)
 		return 0;
 	if (group->cgroup->kind == CGROUP_V2) {
-		result = cgroup_pread(group->files[CPU_TIME], text, sizeof(text));
+		result = text_pread(group->files[CPU_TIME], text, sizeof(text));
 		if (result < 0)
 			return result;
 		now->cpu = cgroup_field(text, "usage_usec") * 1000;
@@ -427,7 +427,7 @@ static int read_memory(struct cgroup_group *group, struct figures *now, bool fin
 	now->own_ooms = group->ooms;
 	now->host_ooms = cgroup->ooms;
 	if (result == 0 && group->files[MEM_EVENTS] >= 0)
-		result = cgroup_pread(group->files[MEM_EVENTS], text, sizeof(text));
+		result = text_pread(group->files[MEM_EVENTS], text, sizeof(text));
 	if (result > 0) {
 		now->oom_kills = cgroup_field(text, "oom_kill");
 		if (cgroup->kind == CGROUP_V2)
@@ -607,7 +607,7 @@ static bool is_empty(const struct cgroup_group *group)
 	if (group->files[PIDS_USAGE] >= 0)
 		return cgroup_number(group->files[PIDS_USAGE], &n) == 0 && n == 0;
 	for (size_t i = 0; i < group->procs_len; i++)
-		if (cgroup_pread(group->procs[i], text, sizeof(text)) != 0)
+		if (text_pread(group->procs[i], text, sizeof(text)) != 0)
 			return false;
 	return true;
 }
@@ -640,7 +640,7 @@ static uint64_t left_in(struct cgroup_group *group)
 	if (group->files[MEM_USAGE] < 0 || group->peak_reset || group->files[MEM_PEAK] < 0)
 		return left;
 	return group->files[MEM_STAT] >= 0 &&
-	    cgroup_pread(group->files[MEM_STAT], text, sizeof(text)) > 0 &&
+	    text_pread(group->files[MEM_STAT], text, sizeof(text)) > 0 &&
 	    cgroup_field(text, "shmem") > 0 ? left : SPENT;
 }
 
@@ -706,7 +706,7 @@ static bool host_swaps(void)
 	char text[512];
 	const char *line;
 
-	if (cgroup_read_at(AT_FDCWD, "/proc/swaps", text, sizeof(text)) < 0)
+	if (text_read(AT_FDCWD, "/proc/swaps", text, sizeof(text)) < 0)
 		return false;
 	line = strchr(text, '\n');
 	return line && line[1];
@@ -785,7 +785,7 @@ static void probe_swap(struct cgroup_facts *facts, const struct cgroup_group *gr
 		facts->swap = reads_back(group->files[MEM_SWAP_LIMIT], group->mem_limit);
 	} else {
 		snprintf(path, sizeof(path), "%s/memory.swap.max", group->name);
-		facts->swap = cgroup_read_at(group->cgroup->hierarchies[0].base, path, text,
+		facts->swap = text_read(group->cgroup->hierarchies[0].base, path, text,
 				  sizeof(text)) > 0 &&
 		    strcmp(text, "0\n") == 0;
 	}
@@ -811,7 +811,7 @@ static void probe_facts(struct cgroup_facts *facts, struct cgroup_group *group)
 	if (facts->memory)
 		probe_swap(facts, group);
 	facts->oom_count = group->files[MEM_EVENTS] >= 0 &&
-	    cgroup_pread(group->files[MEM_EVENTS], text, sizeof(text)) > 0 &&
+	    text_pread(group->files[MEM_EVENTS], text, sizeof(text)) > 0 &&
 	    strstr(text, "oom_kill ");
 	facts->peak = group->files[MEM_PEAK] >= 0;
 	if (!facts->peak && facts->memory)

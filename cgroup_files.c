@@ -52,19 +52,6 @@ void cgroup_close_fd(int *fd)
 	*fd = -1;
 }
 
-int cgroup_pread(int fd, char *text, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = pread(fd, text, size - 1, 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	return (int)n;
-}
-
 int cgroup_read_all(int dir, const char *name, struct buf *text)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), result;
@@ -73,18 +60,6 @@ int cgroup_read_all(int dir, const char *name, struct buf *text)
 	if (fd < 0)
 		return -errno;
 	result = buf_read(text, fd);
-	close(fd);
-	return result;
-}
-
-int cgroup_read_at(int dir, const char *name, char *text, size_t size)
-{
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	int result;
-
-	if (fd < 0)
-		return -errno;
-	result = cgroup_pread(fd, text, size);
 	close(fd);
 	return result;
 }
@@ -126,7 +101,7 @@ int cgroup_number(int fd, uint64_t *number)
 {
 	char text[32];
 	const char *at = text;
-	int n = cgroup_pread(fd, text, sizeof(text));
+	int n = text_pread(fd, text, sizeof(text));
 
 	if (n < 0)
 		return n;
@@ -370,7 +345,7 @@ static uint64_t start_time(pid_t pid)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : UINT64_MAX;
-	n = cgroup_pread(fd, text, sizeof(text));
+	n = text_pread(fd, text, sizeof(text));
 	close(fd);
 	if (n < 0)
 		return n == -ESRCH ? 0 : UINT64_MAX;

@@ -62,10 +62,6 @@ extern const char *const cgroup_controller_names[CGROUP_CONTROLLERS];
 /* Reads a file of any length into a buffer that is to be freed, also after an error: 0 or
  * -errno. Its data ends with NUL. */
 int cgroup_read_all(int dir, const char *name, struct buf *text);
-/* Reads a small file at offset 0 and ends it with NUL: its length, or -errno. */
-int cgroup_pread(int fd, char *text, size_t size);
-/* The same, of a file below dir. */
-int cgroup_read_at(int dir, const char *name, char *text, size_t size);
 /* Writes all of text: 0 or -errno. */
 int cgroup_write(int fd, const char *text);
 int cgroup_write_at(int dir, const char *name, const char *text);

@@ -35,7 +35,7 @@ static int open_home(struct cgroup_hierarchy *hierarchy, const struct cgroup_pla
 		return -errno;
 	result = -EXDEV;
 	if (!memory || !*own ||
-	    cgroup_read_at(hierarchy->home, "memory.use_hierarchy", text, sizeof(text)) <= 0 ||
+	    text_read(hierarchy->home, "memory.use_hierarchy", text, sizeof(text)) <= 0 ||
 	    text[0] != '0')
 		result = cgroup_base_make(hierarchy);
 	if (result == -EROFS && cgroup_remount(place->point) == 0)

@@ -33,7 +33,7 @@ static unsigned controllers(int dir, const char *file)
 	char text[512];
 	unsigned found = 0;
 
-	if (cgroup_read_at(dir, file, text, sizeof(text)) < 0)
+	if (text_read(dir, file, text, sizeof(text)) < 0)
 		return 0;
 	for (size_t i = 0; i < WANTED; i++)
 		if (cgroup_listed(text, " \n", cgroup_controller_names[wanted[i]]))
@@ -82,7 +82,7 @@ static bool limited(int dir)
 {
 	char text[32];
 
-	return cgroup_read_at(dir, "memory.max", text, sizeof(text)) > 0 &&
+	return text_read(dir, "memory.max", text, sizeof(text)) > 0 &&
 	    strcmp(text, "max\n") != 0;
 }
 

@@ -60,12 +60,8 @@ has_too_many_sockets(const struct launcher *launcher, const struct slot *slot)
 	char path[32], text[64];
 
 	snprintf(path, sizeof(path), "%d/net/sockstat", (int)slot->pid);
-	int fd = slot->network == NETWORK_HOST ? -1 : openat(root_proc(launcher->root), path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (slot->network == NETWORK_HOST || text_read(root_proc(launcher->root), path, text, sizeof(text)) < 0)
 		return false;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
 	const char *used = strpbrk(text, "0123456789");
 	return used && text_number(&used) > sockets_most(launcher, slot);
 }

@@ -42,14 +42,8 @@ add_process(int proc, const char *name, struct sum *sum)
 	uint64_t field[25] = { 0 };
 
 	snprintf(path, sizeof(path), "%s/stat", name);
-	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (text_read(proc, path, text, sizeof(text)) <= 0)
 		return;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
 	const char *rest = strrchr(text, ')');
 	if (!rest)
 		return;
@@ -92,13 +86,8 @@ add_children_of(struct tree *tree, int tasks, const char *thread)
 	char path[300], text[16384];
 
 	snprintf(path, sizeof(path), "%s/children", thread);
-	int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	add_numbers(tree, text);
+	if (text_read(tasks, path, text, sizeof(text)) > 0)
+		add_numbers(tree, text);
 }
 
 static void

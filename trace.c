@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buf.h"
+
 /* Whatever the user of a new sandbox can write to. A directory that is made later is a change of one of these. Beside them the
  * device that terminals are made by: who uses one leaves its times there. */
 static const char *const places[] = {
@@ -122,14 +124,9 @@ static bool
 last_pid_is(const struct trace *trace, pid_t command)
 {
 	char text[24];
-	long value = 0;
+	const char *at = text;
 
-	ssize_t n = pread(trace->last_pid, text, sizeof(text), 0);
-	if (n <= 0)
-		return false;
-	for (ssize_t i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++)
-		value = value * 10 + (text[i] - '0');
-	return value == command;
+	return text_pread(trace->last_pid, text, sizeof(text)) > 0 && text_number(&at) == (uint64_t)command;
 }
 
 bool

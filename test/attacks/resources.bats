@@ -123,24 +123,29 @@ hit() {
 	[[ $(json .status) = memory_limit || $(json .mem) -le 33000 ]]
 }
 
+# watch_until_ended PID FIGURE: `most` of what the function FIGURE gives above `before`, until the process has ended.
+watch_until_ended() {
+	local now
+	while kill -0 "$1" 2>/dev/null; do
+		now=$(($("$2") - before))
+		((now <= most)) || most=$now
+		sleep 0.1
+	done
+	wait "$1"
+}
+
 # KB of sockets of all namespaces: the kernel has one figure for the host.
 socket_kb() {
 	awk '$1 == "TCP:" { n += $11 } $1 == "UDP:" { n += $5 } END { print n * 4 }' /proc/net/sockstat
 }
 
 @test "memory in TCP and UDP sockets is bounded by the memory limit" {
-	local way before most=0 now run
+	local way before most=0
 	by_cgroup
 	for way in udp tcp; do
 		before=$(socket_kb)
 		post /run "$(body_of '{"mem": 32768, "time": 20000, "wall_time": 20000}' /attacks/attack eat $way 200)" &
-		run=$!
-		while kill -0 "$run" 2>/dev/null; do
-			now=$(($(socket_kb) - before))
-			((now <= most)) || most=$now
-			sleep 0.1
-		done
-		wait "$run"
+		watch_until_ended $! socket_kb
 		expect_between "$most" 0 100000 "KB in $way sockets"
 	done
 }
@@ -151,17 +156,11 @@ kernel_kb() {
 }
 
 @test "memory in queues of sockets that no control group counts is bounded by the memory limit" {
-	local way before most now run
+	local way before most
 	for way in answers errors; do
 		before=$(kernel_kb) most=0
 		post /run "$(body_of '{"mem": 32768, "nofile": 1024, "time": 30000, "wall_time": 20000}' /attacks/attack eat $way)" &
-		run=$!
-		while kill -0 "$run" 2>/dev/null; do
-			now=$(($(kernel_kb) - before))
-			((now <= most)) || most=$now
-			sleep 0.1
-		done
-		wait "$run"
+		watch_until_ended $! kernel_kb
 		# Without a bound it is more than a gigabyte.
 		expect_between "$most" 0 600000 "KB of the kernel's by $way"
 		api '{"mem": 32768, "nofile": 1024, "time": 30000, "wall_time": 20000}' -- /attacks/attack eat "$way"

@@ -346,7 +346,7 @@ static bool limit_met(const struct cgroup_group *group)
 
 	if (group->cgroup->kind == CGROUP_V1)
 		return group->sampled >= group->mem_limit - MB;
-	return cgroup_pread(group->files[MEM_EVENTS], text, sizeof(text)) > 0 &&
+	return text_pread(group->files[MEM_EVENTS], text, sizeof(text)) > 0 &&
 	    cgroup_field(text, "max") > 0;
 }
 
@@ -976,7 +976,7 @@ static int open_in_group(const char *point, const char *name, bool container)
 	result = result == 0 && host.facts.kind != CGROUP_V2 ? 13 : result;
 	result = result == 0 && !host.facts.memory ? 14 : result;
 	result = result == 0 && access(leaf, F_OK) < 0 ? 15 : result;
-	result = result == 0 && cgroup_read_at(dir, "cgroup.procs", text, sizeof(text)) != 0
+	result = result == 0 && text_read(dir, "cgroup.procs", text, sizeof(text)) != 0
 	    ? 16
 	    : result;
 	if (result == 0) {
@@ -990,7 +990,7 @@ static int open_in_group(const char *point, const char *name, bool container)
 	cgroup_close(host.cgroup);
 	result = result == 0 && access(leaf, F_OK) == 0 ? 18 : result;
 	if (result == 0 &&
-	    (cgroup_read_at(dir, "cgroup.subtree_control", text, sizeof(text)) < 0 ||
+	    (text_read(dir, "cgroup.subtree_control", text, sizeof(text)) < 0 ||
 		text[0] > ' '))
 		result = 19;
 	if (stranger > 0) {

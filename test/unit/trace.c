@@ -1,4 +1,4 @@
-/* needs: */
+/* needs: buf.c */
 /* trace.c's tests: what its proofs rest on beside the kernel: test/attacks/reuse.bats attacks them in a sandbox */
 #include "../../trace.c"
 
