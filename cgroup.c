@@ -44,6 +44,7 @@
 
 enum {
 	LARGE = 1 << 30,		/* bytes: a limit from which on … */
+	SMALL = 64 << 20,		/* below it a sandbox may not be made */
 	LARGE_SLACK = 512 << 10,	/* … so much more does not count */
 	LEFT_MAX = 1 << 20,		/* bytes charged to a group that may be used again by anybody */
 	LEFT_OWN_MAX = 16 << 20,	/* by its session */
@@ -76,7 +77,7 @@ struct cgroup_group {
 	size_t procs_len;
 	int files[FILES];
 	int oom_event;				/* v1: eventfd */
-	uint64_t mem_limit, pids_limit;		/* as written; 0: unknown */
+	uint64_t mem_limit, pids_limit;		/* as written; mem_limit 0: none, 1: unknown; pids_limit 0: unknown */
 	uint64_t ooms;				/* v1: notifications so far */
 	bool peak_reset;			/* the peak was reset by this cgroup_begin */
 	bool again;				/* since the last final figures only pid 1 was inside, idle */
@@ -348,7 +349,7 @@ static int set_memory(struct cgroup_group *group, uint64_t limit)
 	if (group->files[MEM_LIMIT] < 0 || (group->mem_limit >= limit && group->mem_limit - limit <= slack))
 		return 0;
 	limit += slack / 2;
-	group->mem_limit = 0;
+	group->mem_limit = 1;
 	if (swap >= 0)
 		result = cgroup_write(swap, "-1");
 	if (result == 0)
@@ -360,6 +361,12 @@ static int set_memory(struct cgroup_group *group, uint64_t limit)
 	if (result == 0)
 		group->mem_limit = limit;
 	return result;
+}
+
+void cgroup_lift(struct cgroup_group *group)
+{
+	if (group->mem_limit && group->mem_limit < SMALL)
+		(void)set_memory(group, BYTES_MAX);
 }
 
 static int set_pids(struct cgroup_group *group, uint64_t limit)

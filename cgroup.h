@@ -58,6 +58,8 @@ void cgroup_close(struct cgroup *cgroup);
 
 /* A group: made ahead of need. -errno. With kind NONE: a group that does nothing, so that callers need no special case. */
 int cgroup_group_open(struct cgroup *cgroup, struct cgroup_group **group);
+/* Before a sandbox is made in the group: a limit of its last run that is too small for that is lifted. */
+void cgroup_lift(struct cgroup_group *group);
 /* Sets the limits, and where figures start from. Called with nobody or only the run's pid 1 inside. -EBUSY: more than the limit is in use
  * already. */
 int cgroup_begin(struct cgroup_group *group, const struct cgroup_limits *limits);

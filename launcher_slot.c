@@ -180,8 +180,10 @@ open_group(struct launcher *launcher, struct slot *slot)
 		slot->group = taken;
 		slot->lent = true;
 	}
-	if (slot->group)
+	if (slot->group) {
+		cgroup_lift(slot->group);
 		return 0;
+	}
 	(void)cgroup_sweep(launcher->cgroup);
 	return cgroup_group_open(launcher->cgroup, &slot->group);
 }

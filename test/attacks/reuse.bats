@@ -361,6 +361,19 @@ thrown_away() {
 	done
 }
 
+@test "a run with next to no memory keeps no sandbox after it from being made" {
+	local id i
+	id=$(new_session)
+	for i in 1 2 3 4 5 6 7 8; do
+		api '{"mem": 1}' -- true
+		api -- true
+		expect_json .status exited
+		in_session "$id" '{"mem": 1}' -- true
+		in_session "$id" -- sh -c 'head -c 65536 /dev/zero >> kept'
+		expect_json .status exited
+	done
+}
+
 @test "a limit that was hit, a crash and a client that has gone leave nothing to the next" {
 	local i
 	for i in 1 2; do
