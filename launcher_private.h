@@ -30,6 +30,7 @@ struct slot {
 	int userns;
 	int session_userns;		/* of the session that had a run here last, whose uid is: */
 	uid_t session_uid;
+	uid_t owner;		/* of the user namespace that its sandbox has */
 	struct cgroup_group *group;
 	struct cgroup_group *spare;	/* its own, while it has one of its session's */
 	bool lent;

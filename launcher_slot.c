@@ -164,7 +164,7 @@ slot_kill(struct slot *slot, enum verdict verdict)
 	slot->state = SLOT_KILLING;
 	if (slot->group)
 		(void)cgroup_kill(slot->group);
-	(void)syscall(SYS_pidfd_send_signal, slot->pidfd, SIGKILL, NULL, 0);
+	jail_kill(slot->pidfd, slot->owner);
 }
 
 /* --- building ----------------------------------------------------------------------------------- */
@@ -273,6 +273,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 	uid_t user_uid = one ? uids->user : session ? store_uid(launcher->store, session) :
 	    uids->user + slot->number;
 
+	slot->owner = user_uid;
 	slot->state = SLOT_BUILDING;
 	slot->used = slot->settling = false;
 	int error = open_group(launcher, slot);

@@ -203,3 +203,31 @@ show_mounts() {
 	expect "$status" 125
 	[[ $output == *' /mnt: No space left on device'* ]] || { echo "$output" >&2; return 1; }
 }
+
+@test "with the capabilities of docker-compose.yml and no other, runs are ended by their limits, and a server by SIGTERM" {
+	need setpriv curl jq
+	few=$(sed -n '/cap_add:/,/security_opt:/s/^ *- \([A-Z_]*\) .*/,+\1/p' "$root/docker-compose.yml" | tr -d '\n' | tr A-Z a-z)
+	[[ $few == *,+setuid* && $few != *kill* ]]
+	printf '#!/bin/sh\nexec setpriv --no-new-privs --inh-caps -all --bounding-set -all%s -- %s "$@"\n' "$few" "$binary" >few
+	chmod +x few
+	# Were none of them ended, each would take a minute.
+	run timeout -k 5 40 ./few run --wall-time 300 -- sleep 60
+	expect "$status" 124
+	[[ $output == *wall_time_limit* ]] || { echo "$output" >&2; return 1; }
+	run timeout -k 5 40 ./few run --time 200 --no-cgroup -- sh -c 'trap "" TERM INT; (while :; do :; done) & while :; do :; done'
+	[[ $status = 124 && $output == *time_limit* ]] || { echo "$output" >&2; return 1; }
+	OPENSANDBOX=$PWD/few start_server
+	post /sessions '{}'
+	id=$(json .session_id)
+	for path in /run "/sessions/$id/run"; do
+		post "$path" '{"command": ["sleep", "60"], "wall_time": 300}'
+		expect_json .status wall_time_limit
+	done
+	# One that goes on, in a sandbox of its own, ends with the server.
+	curl -s -m 60 -o canceled "$URL/run" -d '{"command": ["sleep", "60"]}' -H 'Content-Type: application/json' 3>&- &
+	client=$!
+	running() { get /version; [[ $(json .runs.running) = 1 ]]; }
+	try_for 20 running
+	stop_server
+	wait "$client" || :
+}
