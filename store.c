@@ -61,6 +61,7 @@ struct store {
 	int home;			/* STATE/.opensandbox */
 	int lock;
 	int host, own;			/* mount namespaces: the host's, and the one to return to */
+	int root;			/* in the host's, perhaps of a chroot */
 	int sessions;			/* theirs */
 	int base;			/* its root directory */
 	pid_t keeper;			/* 0: pinned */
@@ -371,6 +372,21 @@ go(int ns)
 }
 
 static int
+open_host(struct store *store)
+{
+	store->host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	store->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return store->host < 0 || store->root < 0 ? -errno : 0;
+}
+
+static int
+go_home(const struct store *store)
+{
+	int error = go(store->host);
+	return error ? error : fchdir(store->root) || chroot(".") ? -errno : 0;
+}
+
+static int
 open_base(struct store *store)
 {
 	int error = go(store->sessions);
@@ -378,7 +394,7 @@ open_base(struct store *store)
 		return error;
 	store->base = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	error = store->base < 0 ? -errno : 0;
-	int back = go(store->host);
+	int back = go_home(store);
 	return error ? error : back;
 }
 
@@ -844,7 +860,7 @@ find_sessions(struct store *store)
 			(void)umount2(path, MNT_DETACH);
 			(void)rmdir(path);
 		}
-	(void)go(store->host);
+	(void)go_home(store);
 out:
 	if (list)
 		closedir(list);
@@ -860,18 +876,15 @@ store_open(struct store **out, const struct store_config *config, struct uid_blo
 	struct store *store = calloc(1, sizeof(*store));
 	if (!store)
 		return -ENOMEM;
-	store->home = store->lock = store->host = store->own = store->sessions = store->base = -1;
+	store->home = store->lock = store->host = store->root = store->own = store->sessions = store->base = -1;
 	store->max = config->sessions_max;
 	store->kept = config->kept;
 	fault->step = "lock the state directory";
 	if ((error = open_home(store, config->dir)))
 		goto err;
 	fault->step = "open the namespace of sessions";
-	store->host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (store->host < 0) {
-		error = -errno;
+	if ((error = open_host(store)))
 		goto err;
-	}
 	store->sessions = open_pinned(store);
 	if (store->sessions < 0)
 		store->sessions = open_kept(store);
@@ -909,7 +922,7 @@ remove_home(struct store *store)
 
 	if (store->keeper)		/* perhaps not our child */
 		kill(store->keeper, SIGKILL);
-	if (store->host < 0 || go(store->host))
+	if (store->root < 0 || go_home(store))
 		return;
 	if (!store->keeper && !pin_path(store, path, sizeof(path))) {
 		(void)umount2(path, MNT_DETACH);
@@ -935,7 +948,7 @@ store_close(struct store *store, bool keep)
 			(void)waitpid(store->removing[i]->remover, NULL, 0);
 	if (!keep)
 		remove_home(store);
-	const int fds[] = { store->base, store->sessions, store->own, store->host, store->lock, store->home };
+	const int fds[] = { store->base, store->sessions, store->own, store->host, store->root, store->lock, store->home };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -1004,15 +1017,12 @@ store_visit(const char *dir)
 		if (userns < 0 || setns(userns, CLONE_NEWUSER) || unshare(CLONE_NEWNS))
 			return userns < 0 ? userns : -errno;
 	}
-	store.host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (store.host < 0)
-		return -errno;
-	if ((error = go(store.sessions)))
+	if ((error = open_host(&store)) || (error = go(store.sessions)))
 		return error;
 	int trees = open("/s", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (trees < 0)
 		error = -errno;
-	int back = go(store.host);
+	int back = go_home(&store);
 	if (!error && !back && fchdir(trees))
 		error = -errno;
 	return error ? error : back;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Hosts that this one is not: older kernels, other C libraries, nothing but the binary, a read-only or full disk, no /proc
 
+bats_require_minimum_version 1.5.0
 load helper
 load command
 
@@ -151,7 +152,7 @@ show_mounts() {
 	expect "$(jq -r '.status + " " + .accounting' result)" 'exited rlimit'
 }
 
-@test "in a chroot, of a mount or of a directory, a server makes runs and sessions" {
+@test "in a chroot a server makes runs and sessions, with the files of the chroot; one that is no mount point it refuses" {
 	need curl jq unshare
 	mkdir mount
 	cat >chrooted <<-END
@@ -160,26 +161,54 @@ show_mounts() {
 			'mount --rbind / "\$1"; cd "\$1\$2"; shift 2; exec chroot . $binary "\$@"' sh "$PWD/mount" "\$BELOW" "\$@"
 	END
 	chmod +x chrooted
-	# The second root is no mount point: a directory of the first that holds mounts.
+	# A root that has another /usr/local than the host: the host's files must not be seen.
+	sed -i 's|; cd "$1$2"|&; mount -t tmpfs local usr/local; : >usr/local/mark|' chrooted
+	grep -q mark chrooted
+	# The second root has no files but those of its mounts. The third is no mount point: the host's mounts cannot be kept apart.
 	mkdir -p below/{proc,dev,usr,tmp}
 	for name in bin lib lib64; do ln -s "usr/$name" "below/$name"; done
-	sed 's|; cd "|; for name in proc dev usr tmp; do mount --rbind /$name "$1$2/$name"; done&|' chrooted >directory
-	chmod +x directory
+	sed 's|; cd "|; for name in proc dev usr tmp; do mount --rbind /$name "$1$2/$name"; done&|' chrooted >unbound
+	sed 's|; for name|; mount --bind "$1$2" "$1$2"&|' unbound >directory
+	chmod +x directory unbound
 	for kind in chrooted directory; do
 		BELOW=; [[ $kind = chrooted ]] || BELOW=$PWD/below
 		export BELOW
 		OPENSANDBOX=$PWD/$kind start_server
-		post /run '{"command": ["echo", "out"]}'
-		expect_json .stdout out
+		post /run '{"command": ["ls", "/usr/local"]}'
+		expect_json .stdout mark
 		post /sessions '{}'
 		expect_status 201
 		id=$(json .session_id)
-		post "/sessions/$id/run" '{"command": ["sh", "-c", "echo kept >/tmp/x; ls -d /s /proc/self"]}'
-		expect_json .stdout /proc/self
+		post "/sessions/$id/run" '{"command": ["sh", "-c", "echo kept >/tmp/x; ls -d /s /proc/self; ls /usr/local"]}'
+		expect_json .stdout $'/proc/self\nmark'
 		get "/sessions/$id/files/tmp/x"
 		expect "$body" kept
 		stop_server
 	done
+	run timeout 40 ./unbound serve --port 0 --state-dir "$PWD/state"
+	expect "$status" 125
+	[[ $output == *'no mount point (chroot?)'* ]] || { echo "$output" >&2; return 1; }
+}
+
+@test "a server in a chroot that ends unmounts nothing of the host's at the path of its state directory" {
+	state=$BATS_TEST_TMPDIR/state
+	mkdir -p "below$state" below/{proc,dev,usr} "$state/.opensandbox"
+	cp "$binary" below/opensandbox
+	for name in bin lib lib64; do ln -s "usr/$name" "below/$name"; done
+	in_host 'mount --bind "$1/.opensandbox" "$1/.opensandbox"; : >"$1/.opensandbox/sessions"
+		mount --bind "$1/.opensandbox/sessions" "$1/.opensandbox/sessions"
+		mount --bind below below
+		for name in proc dev usr; do mount --rbind /$name below/$name; done
+		chroot below /opensandbox serve --port 0 --state-dir "$1" 2>log &
+		tries=0
+		until grep -q listening log || [ $tries = 200 ]; do sleep 0.1; tries=$((tries + 1)); done
+		[ -e "below$1/.opensandbox/sessions" ] || echo no state >>log
+		kill $!; wait $! || echo "status $?" >>log
+		grep -c " $1/.opensandbox" /proc/self/mountinfo >mounts' "$state" || { cat log >&2; return 1; }
+	grep -q listening log
+	run ! grep 'no state\|^status' log
+	expect "$(<mounts)" 2
+	[[ ! -e below$state/.opensandbox ]]
 }
 
 @test "on a read-only root runs work, and a server that can keep no sessions says why" {
