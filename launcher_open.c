@@ -90,7 +90,7 @@ static int
 leave(void *argument)
 {
 	(void)argument;
-	return 0;
+	_exit(0);
 }
 
 static void

@@ -102,7 +102,7 @@ check_run(struct launcher *launcher, const struct message_run *run, const int *f
 	    run->network >= NETWORKS_LEN || run->has_copy_out > 1)
 		return violation(launcher, "run: out of range");
 	if (run->network == NETWORK_HOST && !launcher->config.network_host)
-		return violation(launcher, "run: network not granted");
+		return violation(launcher, "network not granted");
 	if (!limits_valid(launcher, &run->limits, run->operation))
 		return violation(launcher, "run: limits");
 	if (slot_find(launcher, run))
@@ -111,7 +111,7 @@ check_run(struct launcher *launcher, const struct message_run *run, const int *f
 		return violation(launcher, "run: descriptors");
 	for (size_t i = 0; i < fds_len; i++)
 		if (i == 0 ? !parcel_valid(launcher, fds[i]) : !stream_valid(launcher, fds[i]))
-			return violation(launcher, "run: a descriptor of the wrong kind");
+			return violation(launcher, "run: descriptors");
 	return 0;
 }
 
@@ -145,8 +145,7 @@ on_run(struct launcher *launcher, const union message *message, int *fds, size_t
 	slot->has_run = true;
 	slot->decided = false;
 	slot->verdict = VERDICT_INTERNAL;
-	slot->started = slot->oom_until = 0;
-	memset(&slot->report, 0, sizeof(slot->report));
+	slot->started = 0;
 	memcpy(slot->fds, fds, sizeof(int) * *fds_len);
 	slot->fds_len = *fds_len;
 	*fds_len = 0;			/* the slot's now */
@@ -187,11 +186,11 @@ check_session(struct launcher *launcher, struct message_session *what, const int
 
 	what->id[sizeof(what->id) - 1] = '\0';
 	if (!launcher->store)
-		return violation(launcher, "session: none are kept");
+		return violation(launcher, "session");
 	if (!store_id_valid(what->id))
-		return violation(launcher, "session: id");
+		return violation(launcher, "session");
 	if (fds_len && (fstat(fds[0], &stat) || !is_sealed(fds[0], &stat, MESSAGE_META_MAX)))
-		return violation(launcher, "session: record");
+		return violation(launcher, "session");
 	return 0;
 }
 
@@ -221,9 +220,9 @@ static int
 open_session(struct launcher *launcher, const struct message_session *what, int record)
 {
 	if (what->network >= NETWORKS_LEN || (what->network == NETWORK_HOST && !launcher->config.network_host))
-		return violation(launcher, "session: network not granted");
+		return violation(launcher, "network not granted");
 	if (what->disk_kb < 1 || what->disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
-		return violation(launcher, "session: disk");
+		return violation(launcher, "session");
 	return memory_is_short(root_proc(launcher->root)) ? -ENOMEM : store_create(launcher->store, what, record);
 }
 

@@ -176,6 +176,7 @@ run_order(struct launcher *launcher, struct slot *slot)
 	if (!error)
 		error = cgroup_begin(slot->group, &limits);
 	slot->used = true;
+	slot->oom_until = 0;
 	slot->started = wait_clock();
 	memset(&slot->sample, 0, sizeof(slot->sample));
 	if (error == -EBUSY) {

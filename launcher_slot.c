@@ -276,6 +276,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 	slot->owner = user_uid;
 	slot->state = SLOT_BUILDING;
 	slot->used = slot->settling = false;
+	memset(&slot->report, 0, sizeof(slot->report));
 	int error = open_group(launcher, slot);
 	if (error) {
 		slot_fail(launcher, slot, "make a cgroup", error);
@@ -357,10 +358,9 @@ slots_tend(struct launcher *launcher)
 	struct slot *slot = slot_find_empty(launcher);
 	if (launcher->no_spare || launcher->ready + coming >= READY_KEPT || !slot)
 		return;
-	memset(&slot->report, 0, sizeof(slot->report));
 	slot->has_run = slot->decided = false;
 	slot->session = NULL;
-	slot->started = slot->oom_until = 0;
+	slot->started = 0;
 	const struct launcher_config *config = &launcher->config;
 	slot->network = config->only_network;
 	slot->disk_kb = config->only_disk_kb ? config->only_disk_kb : limit_fields[LIMIT_DISK].standard;

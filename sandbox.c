@@ -13,7 +13,10 @@ enum {
 	READS_A_STEP = 16,		/* of one pipe: so that a flood does not keep the others waiting */
 	INBOX_MAX = 16,			/* messages taken from the launcher in one round */
 	OUTBOX_MAX = 1024,		/* messages that the launcher has not taken yet */
+	FLOOD_SIZE = 262144,		/* of a pipe of which no more is kept */
+	FLOOD_RESTS = 16,		/* between two looks at it, at most */
 };
+static const int64_t flood_rest_ns = 500000;
 
 struct stream {
 	int fd;				/* our end; -1: at its end, or not ours */
@@ -25,6 +28,8 @@ struct stream {
 	bool truncated;
 	bool ending;			/* no process of the run is left: `left` bytes at most may be its own */
 	size_t left;
+	int64_t look;			/* truncated: when, and how many rests after the look before */
+	int rests;
 	int wait;
 };
 
@@ -66,7 +71,7 @@ struct sandbox {
 	struct inbox inbox[INBOX_MAX];
 	size_t inbox_len;
 	unsigned next;			/* where sandbox_next looks on */
-	char scratch[READ_SIZE];
+	char scratch[FLOOD_SIZE];
 };
 
 static void
@@ -417,7 +422,10 @@ sandbox_wait(struct sandbox *sandbox, struct wait *wait)
 			continue;
 		for (int s = 0; s < STREAMS; s++) {
 			struct stream *stream = &run->streams[s];
-			stream->wait = stream_is_full(stream) ? WAIT_NONE : wait_add(wait, stream->fd, POLLIN);
+			bool reads = !stream->truncated && !stream_is_full(stream);
+			stream->wait = reads ? wait_add(wait, stream->fd, POLLIN) : WAIT_NONE;
+			if (stream->truncated)
+				wait_until(wait, stream->look);
 		}
 		run->wait_input = run->wants_room ? wait_add(wait, run->input, POLLOUT) : WAIT_NONE;
 	}
@@ -430,10 +438,28 @@ keep(struct stream *stream, const char *data, size_t n)
 
 	if (stream->sink == SANDBOX_STREAM)
 		room = n;
-	if (n > room)
+	/* No memory: said, as a cap would be. */
+	if (buf_append(&stream->kept, data, n < room ? n : room) || n > room) {
 		stream->truncated = true;
-	if (buf_append(&stream->kept, data, n < room ? n : room))
-		stream->truncated = true;	/* no memory: said, as a cap would be */
+		(void)fcntl(stream->fd, F_SETPIPE_SZ, FLOOD_SIZE);
+	}
+}
+
+/* Of what is not kept nothing is read before the pipe is full, and then all of it at once. Who writes to a pipe holds its lock, and
+ * may lose the processor with it, for long where its run gets little: whoever reads then waits too. One that waits for room
+ * holds nothing. So a flood costs its run and not the others', and goes on at 500 MB a second. */
+static void
+drop_flood(struct sandbox *sandbox, struct stream *stream, int64_t now)
+{
+	struct pollfd held = { .fd = stream->held, .events = POLLOUT };
+
+	if (!stream->truncated || now < stream->look)
+		return;
+	bool full = poll(&held, 1, 0) == 0;
+	stream->rests = full ? 1 : (stream->rests << 1 | 1) % FLOOD_RESTS;
+	stream->look = now + stream->rests * flood_rest_ns;
+	if (full)
+		(void)!read(stream->fd, sandbox->scratch, FLOOD_SIZE);
 }
 
 /* True when something came, or the end. */
@@ -443,7 +469,7 @@ read_stream(struct sandbox *sandbox, struct stream *stream)
 	bool came = false;
 
 	for (int i = 0; (i < READS_A_STEP || stream->ending) && stream->fd >= 0 && !stream_is_full(stream); i++) {
-		size_t most = sizeof(sandbox->scratch);
+		size_t most = READ_SIZE;
 		if (stream->ending && stream->left < most)
 			most = stream->left;
 		ssize_t n = read(stream->fd, sandbox->scratch, most);
@@ -456,7 +482,7 @@ read_stream(struct sandbox *sandbox, struct stream *stream)
 			keep(stream, sandbox->scratch, (size_t)n);
 		if (stream->ending)
 			stream->left -= n > 0 ? (size_t)n : 0;
-		else if (n > 0 && (size_t)n < sizeof(sandbox->scratch) / 2)
+		else if (n > 0 && n < READ_SIZE / 2)
 			break;
 	}
 	return came;
@@ -536,6 +562,7 @@ step_run(struct sandbox *sandbox, struct wait *wait, struct sandbox_run *run)
 	run->ended = run->has_result;
 	for (int i = 0; i < STREAMS; i++) {
 		struct stream *stream = &run->streams[i];
+		drop_flood(sandbox, stream, wait->now);
 		if (wait_ready(wait, stream->wait) || run->has_result)
 			run->told_output |= read_stream(sandbox, stream) && stream->sink == SANDBOX_STREAM;
 		run->ended &= stream->fd < 0;

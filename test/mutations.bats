@@ -7,7 +7,6 @@ load helper
 setup() {
 	export BATS_TEST_TIMEOUT=600
 	need make cc
-	need_release
 	# shellcheck disable=SC2154 # root is the helper's
 	cd "$root" || return
 }

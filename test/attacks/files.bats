@@ -13,13 +13,13 @@ setup_file() {
 }
 
 setup() {
-	watch_host
+	host_state >"$BATS_TEST_TMPDIR/before"
 	id=$(new_session)
 }
 
 teardown() {
 	expect "$(cat "$CANARY"/* && ls -A "$CANARY")" $'host-4713\nfile' 'a directory of the host'
-	host_is_unharmed
+	host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
 	stop_left
 }
 

@@ -18,7 +18,6 @@ teardown_file() {
 }
 
 setup() {
-	watch_host
 	need_reuse
 }
 

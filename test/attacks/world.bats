@@ -10,8 +10,12 @@ setup_file() {
 	export SESSION
 }
 
+setup() {
+	host_state >"$BATS_TEST_TMPDIR/before"
+}
+
 teardown() {
-	host_is_unharmed
+	host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
 	answers_in 5000
 	stop_left
 }

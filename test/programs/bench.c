@@ -322,7 +322,7 @@ work(int ms)
 	struct timespec used;
 
 	do
-		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
 	while (used.tv_sec * INT64_C(1000) + used.tv_nsec / 1000000 < ms);
 	return 0;
 }
