@@ -190,6 +190,26 @@ show_mounts() {
 	[[ $output == *'no mount point (chroot?)'* ]] || { echo "$output" >&2; return 1; }
 }
 
+@test "a switch of the distribution that forbids user namespaces to ordinary users is named, with what allows them" {
+	need setpriv
+	mkdir mount
+	# The kernel allows them to nobody in a chroot; there the switches of other kernels are imitated.
+	within='mount --rbind / mount; cd mount; mount -t tmpfs -o mode=755 kernel proc/sys/kernel
+		echo "$2" >"proc/sys/kernel/$1"; shift 2
+		exec chroot . setpriv --reuid 65534 --regid 65534 --clear-groups "$@"'
+	while read -r name value cure; do
+		run in_host "$within" "$name" "$value" "$binary" run -- true
+		expect "$status" 125
+		[[ $output == *"make a user namespace"*"$cure"*"Operation not permitted" ]] || { echo "$output" >&2; return 1; }
+		run in_host "$within" "$name" "$value" "$binary" check
+		expect "$status" 2
+		[[ $(grep ^namespace_user <<<"$output") == *missing*"$name"* ]] || { echo "$output" >&2; return 1; }
+	done <<-'END'
+		apparmor_restrict_unprivileged_userns 1 AppArmor profile allows it, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
+		unprivileged_userns_clone 0 sysctl -w kernel.unprivileged_userns_clone=1 allows it
+	END
+}
+
 @test "a server in a chroot that ends unmounts nothing of the host's at the path of its state directory" {
 	state=$BATS_TEST_TMPDIR/state
 	mkdir -p "below$state" below/{proc,dev,usr} "$state/.opensandbox"
