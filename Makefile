@@ -156,6 +156,9 @@ test-systemd:
 test-arm64:
 	test/arm64
 
+test-old:
+	test/old
+
 # About a quarter of an hour. `test/mutations -r FILE` goes on where it was broken off; the suite has `--short`.
 test-mutations:
 	test/mutations -j 2
@@ -221,10 +224,10 @@ clean:
 	rm -rf build opensandbox opensandbox-*.tar.gz
 
 help:
-	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-boot, test-systemd, test-arm64,'
+	@echo 'all (opensandbox), test, check, fuzz, test-fresh, test-vm, test-image, test-boot, test-systemd, test-arm64, test-old,'
 	@echo 'test-mutations, test-modes, bench, soak, dist, deb, clean,'
 	@echo 'install, uninstall (PREFIX, DESTDIR, SYSTEMD, OPENRC, APPARMOR)'
 
-.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-boot test-systemd test-arm64 test-mutations test-modes bench soak \
+.PHONY: all test test-programs check fuzz test-fresh test-vm test-image test-boot test-systemd test-arm64 test-old test-mutations test-modes bench soak \
 	install uninstall dist deb clean help FORCE
 .DELETE_ON_ERROR:

@@ -255,7 +255,7 @@ show_mounts() {
 
 @test "with the capabilities of docker-compose.yml and no other, runs are ended by their limits, and a server by SIGTERM" {
 	need setpriv curl jq
-	few=$(sed -n '/cap_add:/,/security_opt:/s/^ *- \([A-Z_]*\) .*/,+\1/p' "$root/docker-compose.yml" | tr -d '\n' | tr A-Z a-z)
+	few=$(sed -n '/cap_add:/,/security_opt:/s/^ *- \([A-Z_]*\) .*/,+\1/p' "$root/docker-compose.yml" | tr -d '\n' | tr '[:upper:]' '[:lower:]')
 	[[ $few == *,+setuid* && $few != *kill* ]]
 	printf '#!/bin/sh\nexec setpriv --no-new-privs --inh-caps -all --bounding-set -all%s -- %s "$@"\n' "$few" "$binary" >few
 	chmod +x few

@@ -58,10 +58,7 @@ start_nginx() {
 
 start_haproxy() {
 	need haproxy
-	{
-		printf 'defaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n'
-		documented haproxy | sed "s|bind :8080|bind 127.0.0.1:$proxy_port|"
-	} >haproxy.cfg
+	documented haproxy | sed "s|bind :8080|bind 127.0.0.1:$proxy_port|" >haproxy.cfg
 	haproxy -db -f haproxy.cfg >start.log 2>&1 3>&- &
 	proxy=$!
 	try_for 20 curl -fs -o /dev/null "$URL/health" || { cat start.log >&2; return 1; }
