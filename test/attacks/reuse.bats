@@ -361,10 +361,26 @@ thrown_away() {
 	done
 }
 
+@test "a sandbox that was a session's serves nobody else, and no other run of the session" {
+	local id i seen=''
+	id=$(new_session)
+	for i in 1 2 3 4 5 6; do
+		in_session "$id" -- /attacks/reuse nothing
+		sandbox=$(json '[.stdout | scan("pid:[^\n]*")] | last')
+		[[ $sandbox = pid:* && $seen != *"$sandbox"* ]]
+		seen+=$sandbox
+		((i < 4)) || continue
+		run_in_sandbox /attacks/reuse nothing
+		[[ $seen != *"$sandbox"* ]]
+		api -- ls /tmp
+		expect_json .stdout ''
+	done
+}
+
 @test "a run with next to no memory keeps no sandbox after it from being made" {
 	local id i
 	id=$(new_session)
-	for i in 1 2 3 4 5 6 7 8; do
+	for i in {1..16}; do
 		api '{"mem": 1}' -- true
 		api -- true
 		expect_json .status exited
