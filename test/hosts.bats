@@ -127,7 +127,7 @@ show_mounts() {
 	[[ $output =~ command\ +degraded ]]
 }
 
-@test "on a host whose C library is musl, its programs run inside" {
+@test "on a host whose C library is musl, its programs run inside, by a server and in sessions too" {
 	need musl-gcc
 	make_host
 	loader=$(readlink -f /lib/ld-musl-*.so.1)
@@ -138,6 +138,20 @@ show_mounts() {
 	readelf -l "$host/bin/hello" | grep -q ld-musl
 	expect "$(in_root run -- hello)" musl
 	expect "$("$binary" run --rootfs "$host" -- hello)" musl
+	need curl jq
+	declare -f in_host in_root need | sed "s/^ *unshare --mount/exec &/" >functions
+	printf '#!/usr/bin/env bash\nhost=%s\n. %s\nin_root "$@"\n' "$host" "$PWD/functions" >on_musl
+	chmod +x on_musl
+	OPENSANDBOX=$PWD/on_musl start_server --state-dir /tmp
+	post /run '{"command": ["hello"]}'
+	expect_json .stdout musl
+	post /sessions '{}'
+	id=$(json .session_id)
+	request PUT "/sessions/$id/files/tmp/x" --data-binary kept
+	expect_status 201
+	post "/sessions/$id/run" '{"command": ["hello"], "copy_out": ["/tmp/x"]}'
+	expect_json '.stdout + .files["/tmp/x"].content' $'musl\nkept'
+	stop_server
 }
 
 @test "without /proc a run says so" {
