@@ -525,7 +525,7 @@ static const struct capability {
 static void
 say_capabilities(struct room *room)
 {
-	bool userns = room->trial.opened && room->trial.facts.userns;
+	bool userns = !room->trial.opened || room->trial.facts.userns;
 	char missing[160] = "";
 	size_t len = 0;
 
