@@ -579,6 +579,22 @@ time.sleep(4)' "$PORT" "$id" 3>&- &
 	stop_server
 }
 
+@test "runs whose outputs together could fill the server's memory wait for each other, and all are run" {
+	local n pids=()
+	start_server
+	for n in 1 2 3 4 5 6 7; do
+		curl -sS -m 90 -o "$BATS_TEST_TMPDIR/run.$n" "$URL/run" -H 'Content-Type: application/json' \
+			-d '{"output": 65536, "command": ["sh", "-c", "sleep 2; echo run"]}' 3>&- &
+		pids+=($!)
+	done
+	# 512 MB are for outputs, and a run of these may have twice 64.
+	waiting() { get /version && [[ $(json '.runs | .running >= 3 and .running <= 4 and .running + .queued == 7') = true ]]; }
+	try_for 15 waiting || expect "$(json '.runs | tostring')" '3 or 4 running, the rest queued'
+	wait "${pids[@]}"
+	expect "$(cat "$BATS_TEST_TMPDIR"/run.? | jq -r .stdout | sort | uniq -c | tr -s ' ')" $' 7 \n 7 run'
+	stop_server
+}
+
 @test "a session that had the host's network has it no longer where the server no longer grants it" {
 	start_server --network host --keep-sessions
 	local id state=$STATE_DIR

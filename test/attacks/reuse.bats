@@ -295,6 +295,15 @@ thrown_away() {
 	done
 }
 
+@test "no connection of a run is tracked for the next: by UDP, by TCP, refused and closed" {
+	local what
+	for what in udp-send tcp-refused tcp-time-wait; do
+		unseen "$what"
+		api -- sh -c 'cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0; wc -l </proc/net/tcp'
+		expect_json .stdout $'0\n1'
+	done
+}
+
 @test "a multicast membership leaves nothing, also not what the kernel sends some seconds later" {
 	LATER=3 unseen multicast
 }

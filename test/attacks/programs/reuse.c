@@ -234,6 +234,7 @@ look(void)
 		"/proc/net/netstat", "/proc/net/ip6_flowlabel", "/proc/net/unix", "/proc/net/tcp", "/proc/net/tcp6",
 		"/proc/net/udp", "/proc/net/udp6", "/proc/net/raw", "/proc/net/igmp", "/proc/net/igmp6",
 		"/proc/net/mcfilter", "/proc/net/mcfilter6", "/proc/net/arp", "/proc/net/route", "/proc/net/ipv6_route",
+		"/proc/net/nf_conntrack", "/proc/net/nf_conntrack_expect", "/proc/sys/net/netfilter/nf_conntrack_count",
 		"/proc/net/if_inet6", "/proc/net/fib_triestat", "/proc/net/icmp", "/proc/net/dev_mcast", "/proc/sysvipc/shm",
 		"/proc/sysvipc/sem", "/proc/sysvipc/msg", "/proc/sys/kernel/shmmax", "/proc/sys/kernel/msgmax",
 		"/proc/sys/kernel/sem", "/proc/sys/kernel/hostname", "/proc/sys/kernel/shm_next_id",
