@@ -205,3 +205,23 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen(9); prin
 	[[ $output != *' ok'* ]]
 	expect "$(cat "$shown"/*)" mine
 }
+
+@test "a root directory whose directories are links shows nothing of the host's, and is not written to" {
+	local tree=$BATS_TEST_TMPDIR/root canary=$BATS_TEST_TMPDIR/canary name
+	mkdir -m 777 "$tree" "$canary"
+	chmod 755 "$BATS_TEST_TMPDIR"
+	echo host-4714 >"$canary/secret"
+	touch "$canary/ptmx" "$canary/passwd"
+	chmod 666 "$canary"/*
+	# Absolute, and out of the tree.
+	for name in dev proc tmp home; do ln -s "$canary" "$tree/$name"; done
+	for name in etc usr var lib; do ln -s ../canary "$tree/$name"; done
+	mkdir "$tree/programs"
+	cp "$ATTACKS/attack" "$tree/programs"
+	attempt --rootfs "$tree" -- /programs/attack read /dev/secret /proc/secret /tmp/secret /home/secret /etc/secret /usr/secret /var/secret /lib/secret "$canary/secret"
+	none_works "$output"
+	attempt --rootfs "$tree" -- /programs/attack write /dev/passwd /etc/passwd /usr/ptmx /var/ptmx /lib/ptmx "$tree/programs/attack" /programs/attack
+	none_works "$output"
+	expect "$(cat "$canary"/* && ls -A "$canary")" $'host-4714\npasswd\nptmx\nsecret' 'the directory that links name'
+	expect "$(ls -A "$tree" | tr '\n' ' ')" 'dev etc home lib proc programs tmp usr var ' 'the root directory'
+}

@@ -371,16 +371,16 @@ thrown_away() {
 }
 
 @test "a sandbox that was a session's serves nobody else, and no other run of the session" {
-	local id i seen=''
+	local id i before=''
 	id=$(new_session)
 	for i in 1 2 3 4 5 6; do
 		in_session "$id" -- /attacks/reuse nothing
 		sandbox=$(json '[.stdout | scan("pid:[^\n]*")] | last')
-		[[ $sandbox = pid:* && $seen != *"$sandbox"* ]]
-		seen+=$sandbox
+		[[ $sandbox = pid:* && $before != *"$sandbox"* ]]
+		before="$before $sandbox"
 		((i < 4)) || continue
 		run_in_sandbox /attacks/reuse nothing
-		[[ $seen != *"$sandbox"* ]]
+		[[ $before != *"$sandbox"* ]]
 		api -- ls /tmp
 		expect_json .stdout ''
 	done
