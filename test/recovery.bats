@@ -170,6 +170,65 @@ none_with_word() {
 	expect_nothing_left
 }
 
+@test "groups of sessions that rest are gone at the next start, whichever process was killed" {
+	local who old group accounting
+	(($(id -u) == 0)) || skip 'not root: whose groups these are depends on the host'
+	groups_of() { find /sys/fs/cgroup -type d -path "*/opensandbox-$1-*" 2>/dev/null || :; }
+	begin_server --log none
+	for who in launcher both server; do
+		new_session
+		post "$AT/run" "$(run_json true)"
+		expect_status 200
+		accounting=$(json .accounting)
+		old=$SERVER_PID
+		group=$(groups_of "$old")
+		crash "$who"
+		expect "$(groups_of "$old")" '' "groups after the death of $who, before it $group"
+	done
+	[[ $group || $accounting == rlimit ]]
+	stop_server
+	expect_nothing_left
+}
+
+@test "a launcher that is stopped for a while answers afterwards, and ends in good order by a SIGTERM of that time" {
+	local client
+	begin_server --log none
+	kill -STOP "$SERVER_PID"
+	curl -s -m 60 -H 'Content-Type: application/json' -d "$(run_json echo later)" "$URL/run" \
+		>"$BATS_TEST_TMPDIR/answer" 3>&- &
+	client=$!
+	get /health
+	expect_status 200
+	kill -CONT "$SERVER_PID"
+	wait "$client"
+	expect "$(jq -r '.status + " " + .stdout' "$BATS_TEST_TMPDIR/answer")" 'exited later'
+	kill -STOP "$SERVER_PID"
+	kill -TERM "$SERVER_PID"
+	sleep 0.3
+	kill -CONT "$SERVER_PID"
+	server_ended 15
+	expect "$server_status" 0 'the exit status'
+	expect_nothing_left
+}
+
+@test "a log that takes nothing more costs no request" {
+	local socket=$BATS_TEST_TMPDIR/socket server i ended=0 answered=
+	[[ -c /dev/full ]] || skip 'no /dev/full here'
+	"$OPENSANDBOX" serve --listen "unix:$socket" --state-dir "$BATS_TEST_TMPDIR/state" --log json \
+		</dev/null >/dev/null 2>/dev/full 3>&- 4>&- &
+	server=$!
+	try_for 20 curl -s -o /dev/null --unix-socket "$socket" http://localhost/health
+	for i in 1 2 3 4 5; do
+		curl -s -m 60 --unix-socket "$socket" -H 'Content-Type: application/json' -d "$(run_json echo "$i")" \
+			http://localhost/run >"$BATS_TEST_TMPDIR/answer" || break
+		[[ $(jq -r .stdout "$BATS_TEST_TMPDIR/answer") == "$i" ]] || break
+		answered+=$i
+	done
+	kill -TERM "$server" || :
+	wait "$server" || ended=$?
+	expect "$answered $ended" '12345 0' 'what was answered, and the exit status'
+}
+
 @test "an upload that the server's death cuts off leaves the old file, also where its length was not said" {
 	local who client
 	begin_server --log none
