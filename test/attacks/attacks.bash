@@ -154,8 +154,53 @@ host_state() {
 	# Without those that servers of other tests have at this moment.
 	echo "mounts $(grep -v opensandbox /proc/self/mountinfo | sha256sum)"
 	echo "binary $(sha256sum <"$OPENSANDBOX")"
-	echo "name $(uname -n) $(cat /proc/sys/kernel/core_pattern)"
+	echo "name $(uname -n)"
+	echo "ipc $(awk 'FNR > 1 { print $1, $2 }' /proc/sysvipc/* | sha256sum)"
+	echo "swap $(sha256sum </proc/swaps)"
+	(cd /proc/sys && head -n 5 -v kernel/{core_pattern,modprobe,domainname,sysrq,randomize_va_space,msgmax,shmmax,sem,threads-max} \
+		vm/{overcommit_memory,swappiness,min_free_kbytes} fs/{file-max,suid_dumpable} fs/mqueue/* net/ipv4/ip_forward user/* 2>&1) || :
 	stat -c '%n %a %u %i %Z' /etc/passwd /etc/shadow /usr/bin /tmp /dev/null 2>/dev/null | sed 's/^\/tmp.*//'
+}
+
+# Before an attack: a file with a setup of its own calls it there.
+watch_host() {
+	host_state >"$BATS_TEST_TMPDIR/before"
+	WATCHED_URL=${URL:-} WATCHED_SERVER=${SERVER_PID:-}
+	[[ -z $WATCHED_SERVER ]] || processes=$(count_descendants)
+}
+
+# After an attack: a file with a teardown of its own calls it there. The host is as it was (what neighbours mount is gone again soon), the
+# attack's tree is gone, and the server runs the next command and tells the truth of it.
+host_is_unharmed() {
+	[[ -f $BATS_TEST_TMPDIR/before ]] || return 0
+	try_for 10 host_is_as_before || host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
+	[[ -n $WATCHED_URL ]] || return 0
+	try_for 10 tree_is_back || {
+		echo "the server has $(count_descendants "$WATCHED_SERVER") processes below it, and had $processes" >&2
+		return 1
+	}
+	URL=$WATCHED_URL api -- sh -c 'echo still here; exit 7'
+	expect_json .stdout $'still here'
+	expect_json .status exited
+	expect_json .exit_code 7
+}
+
+host_is_as_before() {
+	host_state | cmp -s "$BATS_TEST_TMPDIR/before"
+}
+
+# One sandbox more may be built ahead of need.
+tree_is_back() {
+	(($(count_descendants "$WATCHED_SERVER") <= processes + 2))
+}
+
+setup() {
+	watch_host
+}
+
+teardown() {
+	host_is_unharmed
+	stop_left
 }
 
 # For the files that run others: see test/modes.

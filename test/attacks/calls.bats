@@ -10,6 +10,7 @@ setup_file() {
 }
 
 setup() {
+	watch_host
 	CALLS=$BATS_FILE_TMPDIR/calls
 	[[ $(uname -m) = x86_64 ]] || skip 'the numbers are of x86-64'
 }

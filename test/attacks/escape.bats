@@ -8,15 +8,6 @@ setup_file() {
 	start_attacked
 }
 
-setup() {
-	host_state >"$BATS_TEST_TMPDIR/before"
-}
-
-teardown() {
-	host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
-	stop_left
-}
-
 @test "no descriptor and no directory of the host is inherited" {
 	exec 7<"/" 8<"/etc/passwd"
 	refused $'0 plain\n1 plain\n2 plain\ncwd /' -- /attacks/attack fds

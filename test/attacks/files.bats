@@ -13,13 +13,13 @@ setup_file() {
 }
 
 setup() {
-	host_state >"$BATS_TEST_TMPDIR/before"
+	watch_host
 	id=$(new_session)
 }
 
 teardown() {
 	expect "$(cat "$CANARY"/* && ls -A "$CANARY")" $'host-4713\nfile' 'a directory of the host'
-	host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
+	host_is_unharmed
 	stop_left
 }
 

@@ -7,25 +7,6 @@ setup_file() {
 	start_attacked
 }
 
-setup() {
-	processes=$(count_descendants)
-}
-
-teardown() {
-	# Whatever the attack was, its tree is gone and the server still runs others.
-	try_for 10 tree_is_back
-	if [[ -n ${URL:-} ]]; then
-		api -- echo still here
-		expect_json .stdout $'still here'
-	fi
-	stop_left
-}
-
-# One sandbox more may be built ahead of need.
-tree_is_back() {
-	(($(count_descendants) <= processes + 2))
-}
-
 @test "a fork bomb ends at its time, and the API answers meanwhile" {
 	watch_health
 	api '{"wall_time": 1500, "time": 60000, "procs": 64, "mem": 131072}' -- /attacks/attack fork_bomb

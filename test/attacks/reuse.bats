@@ -18,6 +18,7 @@ teardown_file() {
 }
 
 setup() {
+	watch_host
 	need_reuse
 }
 

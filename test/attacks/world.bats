@@ -10,12 +10,8 @@ setup_file() {
 	export SESSION
 }
 
-setup() {
-	host_state >"$BATS_TEST_TMPDIR/before"
-}
-
 teardown() {
-	host_state | diff "$BATS_TEST_TMPDIR/before" - >&2
+	host_is_unharmed
 	answers_in 5000
 	stop_left
 }
