@@ -753,7 +753,7 @@ static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 
 static int enter_and_leave(void *group)
 {
-	_exit(-cgroup_enter(group) & 127);
+	return -cgroup_enter(group) & 127;
 }
 
 /* A process goes through a group, so that there is something to count. It does it in our memory: a copy takes longer. */
@@ -767,10 +767,8 @@ static int probe_enter(struct cgroup_group *group)
 
 	if (pid < 0)
 		return -errno;
-	if (pid == 0 && entered)
-		_exit(0);
 	if (pid == 0)
-		enter_and_leave(group);
+		_exit(entered ? 0 : enter_and_leave(group));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;

@@ -327,9 +327,11 @@ set_signals(struct jail *jail)
 	sigset_t child;
 
 	(void)jail;
-	for (int number = 1; number < 65; number++)
-		if (number != 32 && number != 33 && number != 34)	/* libc's own */
-			(void)signal(number, number == SIGXFSZ ? SIG_IGN : SIG_DFL);
+	for (int number = 1; number < 65; number++) {
+		/* As the kernel has it: libc keeps some for itself, which the caller may have ignored. */
+		unsigned long action[4] = { number == SIGXFSZ };	/* SIG_IGN; else SIG_DFL */
+		(void)syscall(SYS_rt_sigaction, number, action, NULL, 8);
+	}
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	if (sigprocmask(SIG_SETMASK, &child, NULL))
@@ -534,7 +536,7 @@ start_command(void *argument)
 	error = exec_command(jail->parcel.argv, jail->parcel.envp);
 err:
 	jail->child_error = error < 0 ? -error : error;
-	_exit(127);
+	return 127;
 }
 
 /* A file operation's child: a process like a command, that runs our code. */
@@ -799,7 +801,7 @@ open_netns(void *proc_and_result)
 	int *fd = proc_and_result, error = loopback_up();
 
 	*fd = error ? error : openat(*fd, "self/ns/net", O_RDONLY | O_CLOEXEC);
-	_exit(0);
+	return 0;
 }
 
 int
@@ -873,7 +875,7 @@ hold_userns(void *parent)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	while (getppid() == *(pid_t *)parent)
 		pause();
-	_exit(0);
+	return 0;
 }
 
 /* Makes one by a process that waits in it until it is killed. It only waits, so it can do that in our memory: a copy, and our
@@ -881,7 +883,7 @@ hold_userns(void *parent)
 static int
 map_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 {
-	char map[96], path[48], stack[1024] __attribute__((aligned(16)));
+	char map[96], path[48], stack[16384] __attribute__((aligned(16)));
 	int fd = -1, error = 0;
 	pid_t parent = getpid();
 

@@ -90,7 +90,7 @@ static int
 leave(void *argument)
 {
 	(void)argument;
-	_exit(0);
+	return 0;
 }
 
 static void

@@ -164,6 +164,15 @@ print(os.ttyname(theirs))'
 		attempt -- sh -c 'sed -n "s/^SigIgn:[[:space:]]*//p" /proc/self/status'
 		expect "$output" 0000000001000000 'SigIgn, when the caller ignores signals'
 	)
+	need python3
+	# Also those that libc keeps for itself and lets nobody ask for.
+	ignoring='import ctypes, os, sys
+ignore = (ctypes.c_ulong * 4)(1)
+for number in range(1, 65):
+    ctypes.CDLL(None).syscall({"x86_64": 13, "aarch64": 134}[os.uname().machine], number, ignore, None, 8)
+os.execv(sys.argv[1], sys.argv[1:])'
+	output=$(python3 -c "$ignoring" "$OPENSANDBOX" --run -- sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status)
+	expect "$output" 0000000001000000 'SigIgn, when the caller ignores all signals'
 }
 
 @test "there is no controlling terminal, and the command leads a session of its own" {
