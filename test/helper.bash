@@ -21,6 +21,11 @@ need() {
 	done
 }
 
+# Skips the test in a build with sanitizers, whose memory, speed and files are not the program's.
+need_release() {
+	! grep -q __asan_init "$OPENSANDBOX" || skip 'a build with sanitizers'
+}
+
 # try_for SECONDS COMMAND...: until it succeeds; fails when the time is over.
 try_for() {
 	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))

@@ -316,6 +316,7 @@ start_poor() {
 
 @test "66 the server process holds no token that has come by a file, only digests" {
 	need gdb
+	need_release
 	local token=tok-5b1e0d99aa
 	echo "$token" >"$BATS_TEST_TMPDIR/tokens"
 	start_server --token-file "$BATS_TEST_TMPDIR/tokens"
@@ -784,11 +785,13 @@ print(s.recv(1000)[:12].decode() or "closed", flush=True)' "$PORT"; }
 
 @test "a thousand clients of slowhttptest that send or read slowly keep neither /health nor runs from going on" {
 	need python3 slowhttptest wrk
+	need_release
 	"$root/test/soak" slow 3
 }
 
 @test "256 connections of wrk see no error, and the server's memory stays as it is" {
 	need python3 wrk slowhttptest
+	need_release
 	"$root/test/soak" load 6
 }
 
@@ -805,6 +808,7 @@ tree_kb() {
 
 @test "an idle server has less than 4 MB resident in all, before and after it has worked" {
 	local n
+	need_release
 	start_server
 	get /health
 	sleep 0.5
@@ -820,6 +824,7 @@ tree_kb() {
 
 @test "64 runs at once with 1 MiB of output each keep within what is said of outputs" {
 	need python3
+	need_release
 	start_server
 	run raw outputs "$PORT" 64 "$(front)"
 	echo "$output"

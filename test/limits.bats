@@ -115,7 +115,7 @@ expect_limit() {
 }
 
 @test "a program that stays below its memory limit is left alone, and its mem is told" {
-	work --mem 98304 -- malloc 64
+	work --time 60000 --mem 98304 -- malloc 64
 	expect_run exited 0
 	expect_between "$(json .mem)" 64000 98304 mem
 }
@@ -275,7 +275,7 @@ expect_limit() {
 @test "two sandboxes do not share a limit of processes" {
 	local pids=() pid i
 	for i in 1 2 3; do
-		"$OPENSANDBOX" --run --bind "$PROGRAMS:/programs" --procs 20 -- \
+		"$OPENSANDBOX" --run --bind "$PROGRAMS:/programs" --procs 20 --time 60000 -- \
 			sh -c '/programs/work forks 17 && sleep 1' </dev/null >/dev/null 2>&1 3>&- &
 		pids+=($!)
 	done

@@ -7,6 +7,7 @@ load helper
 setup() {
 	export BATS_TEST_TIMEOUT=600
 	need make cc
+	need_release
 	# shellcheck disable=SC2154 # root is the helper's
 	cd "$root" || return
 }

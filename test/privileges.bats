@@ -136,6 +136,7 @@ dies_of() {
 	local what=$1 said
 	shift
 	need gdb
+	need_release	# there the filter refuses, so that the sanitizers can tell what they saw
 	said=$(calls "$@")
 	if [[ $said == *ptrace:\ * ]]; then
 		skip 'no ptrace here'
