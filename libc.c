@@ -344,10 +344,9 @@ static const char error_texts[] =
 	"\26" "Invalid argument\0" "\27" "Too many open files in system\0" "\30" "No file descriptors available\0"
 	"\31" "Not a tty\0" "\32" "Text file busy\0" "\33" "File too large\0" "\34" "No space left on device\0"
 	"\35" "Invalid seek\0" "\36" "Read-only file system\0" "\37" "Too many links\0" "\40" "Broken pipe\0"
-	"\42" "Result not representable\0" "\43" "Resource deadlock would occur\0" "\44" "Filename too long\0" "\45" "No locks available\0" "\46" "Function not implemented\0"
+	"\43" "Resource deadlock would occur\0" "\44" "Filename too long\0" "\45" "No locks available\0" "\46" "Function not implemented\0"
 	"\47" "Directory not empty\0" "\50" "Symbolic link loop\0" "\75" "No data available\0"
-	"\107" "Protocol error\0" "\113" "Value too large for data type\0" "\124" "Illegal byte sequence\0"
-	"\127" "Too many users\0" "\130" "Not a socket\0"
+	"\107" "Protocol error\0" "\113" "Value too large for data type\0" "\130" "Not a socket\0"
 	"\131" "Destination address required\0" "\132" "Message too large\0" "\134" "Protocol not available\0"
 	"\135" "Protocol not supported\0" "\136" "Socket type not supported\0" "\137" "Not supported\0"
 	"\141" "Address family not supported by protocol\0" "\142" "Address in use\0" "\143" "Address not available\0"
@@ -355,7 +354,7 @@ static const char error_texts[] =
 	"\151" "No buffer space available\0" "\152" "Socket is connected\0" "\153" "Socket not connected\0"
 	"\154" "Cannot send after socket shutdown\0" "\156" "Operation timed out\0" "\157" "Connection refused\0"
 	"\161" "Host is unreachable\0" "\162" "Operation already in progress\0" "\163" "Operation in progress\0"
-	"\164" "Stale file handle\0" "\165" "Data consistency error\0" "\172" "Quota exceeded\0" "\175" "Operation canceled\0"
+	"\164" "Stale file handle\0" "\172" "Quota exceeded\0" "\175" "Operation canceled\0"
 	"\176" "Required key not available\0" "\201" "Key was rejected by service\0";
 
 char *
