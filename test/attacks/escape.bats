@@ -214,5 +214,5 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen(9); prin
 	attempt --rootfs "$tree" -- /programs/attack write /dev/passwd /etc/passwd /usr/ptmx /var/ptmx /lib/ptmx "$tree/programs/attack" /programs/attack
 	none_works "$output"
 	expect "$(cat "$canary"/* && ls -A "$canary")" $'host-4714\npasswd\nptmx\nsecret' 'the directory that links name'
-	expect "$(ls -A "$tree" | tr '\n' ' ')" 'dev etc home lib proc programs tmp usr var ' 'the root directory'
+	expect "$(ls -A "$tree")" $'dev\netc\nhome\nlib\nproc\nprograms\ntmp\nusr\nvar' 'the root directory'
 }
