@@ -54,6 +54,7 @@ enum {
 	NEAR = 1 << 20,
 	CLOSE_MS = 1000,
 	REMOVE_DEAD_MS = 1000,
+	COUNTED_MS = 500,
 	PROBE_MEM_KB = 64 << 10,
 	PROBE_PROCS = 16,
 	TEXT_MAX = 2048,		/* of the longest file: cpu.stat, memory.events */
@@ -810,8 +811,13 @@ static void probe_facts(struct cgroup_facts *facts, struct cgroup_group *group)
 
 	facts->memory = group->mem_limit && reads_back(group->files[MEM_LIMIT], group->mem_limit);
 	facts->pids = reads_back(group->files[PIDS_LIMIT], PROBE_PROCS);
-	facts->cpu = group->files[CPU_TIME] >= 0 && cgroup_read(group, &usage, true) == 0 &&
-	    usage.cpu_ns > 0;
+	/* A process's last slice may be added up a moment after its end was told. */
+	facts->cpu = false;
+	for (int i = 0; i < COUNTED_MS && group->files[CPU_TIME] >= 0 && !facts->cpu; i++) {
+		if (i)
+			cgroup_pause_ms(1);
+		facts->cpu = cgroup_read(group, &usage, true) == 0 && usage.cpu_ns > 0;
+	}
 	facts->kill = group->files[KILL] >= 0;
 	if (facts->memory)
 		probe_swap(facts, group);
