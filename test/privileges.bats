@@ -188,6 +188,7 @@ with_a_run() {
 
 @test "a server that is made to trace, mount, signal others or map code dies" {
 	need gdb
+	need_release
 	local call said
 	for call in 'ptrace 101 117' 'mount 165 40' 'kill 62 129 -1 9' 'process_vm_writev 311 271' 'bpf 321 280' \
 		'setuid 105 146' 'connect 42 203' 'pidfd_open 434 434 1' 'io_uring_setup 425 425 1' 'unshare 272 97' \
