@@ -34,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cgroup_private.h"
@@ -54,7 +55,7 @@ enum {
 	NEAR = 1 << 20,
 	CLOSE_MS = 1000,
 	REMOVE_DEAD_MS = 1000,
-	COUNTED_MS = 500,
+	TICK_CALLS = 1 << 20,		/* take longer than any kernel's tick */
 	PROBE_MEM_KB = 64 << 10,
 	PROBE_PROCS = 16,
 	TEXT_MAX = 2048,		/* of the longest file: cpu.stat, memory.events */
@@ -752,9 +753,20 @@ static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 		cgroup_write_at(memory, "memory.memsw.limit_in_bytes", text);
 }
 
+/* Enters a group, unless it is NULL, and stays until the kernel has counted some CPU time: where its clock moves by ticks
+ * alone, a short life is none. */
 static int enter_and_leave(void *group)
 {
-	return -cgroup_enter(group) & 127;
+	struct timespec first, now;
+	int error = group ? cgroup_enter(group) : 0;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &first);
+	for (int i = 0; i < TICK_CALLS; i++) {
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+		if (now.tv_nsec != first.tv_nsec)
+			break;
+	}
+	return -error & 127;
 }
 
 /* A process goes through a group, so that there is something to count. It does it in our memory: a copy takes longer. */
@@ -769,7 +781,7 @@ static int probe_enter(struct cgroup_group *group)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		_exit(entered ? 0 : enter_and_leave(group));
+		_exit(enter_and_leave(entered ? NULL : group));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -799,7 +811,7 @@ static void probe_swap(struct cgroup_facts *facts, const struct cgroup_group *gr
 		facts->swap = true;
 	if (!facts->swap)
 		snprintf(facts->swap_why, sizeof(facts->swap_why),
-		    "swap is not accounted, so that a run can use it beyond its limit: boot with "
+		    "swap is not accounted, a run can use it beyond its limit: boot with "
 		    "swapaccount=1, or swapoff -a");
 }
 
@@ -811,13 +823,8 @@ static void probe_facts(struct cgroup_facts *facts, struct cgroup_group *group)
 
 	facts->memory = group->mem_limit && reads_back(group->files[MEM_LIMIT], group->mem_limit);
 	facts->pids = reads_back(group->files[PIDS_LIMIT], PROBE_PROCS);
-	/* A process's last slice may be added up a moment after its end was told. */
-	facts->cpu = false;
-	for (int i = 0; i < COUNTED_MS && group->files[CPU_TIME] >= 0 && !facts->cpu; i++) {
-		if (i)
-			cgroup_pause_ms(1);
-		facts->cpu = cgroup_read(group, &usage, true) == 0 && usage.cpu_ns > 0;
-	}
+	facts->cpu = group->files[CPU_TIME] >= 0 && cgroup_read(group, &usage, true) == 0 &&
+	    usage.cpu_ns > 0;
 	facts->kill = group->files[KILL] >= 0;
 	if (facts->memory)
 		probe_swap(facts, group);

@@ -283,7 +283,7 @@ show_mounts() {
 	post /sessions '{}'
 	id=$(json .session_id)
 	for path in /run "/sessions/$id/run"; do
-		post "$path" '{"command": ["sleep", "60"], "wall_time": 300}'
+		REQUEST_SECONDS=30 post "$path" '{"command": ["sleep", "60"], "wall_time": 300}'
 		expect_json .status wall_time_limit
 	done
 	# One that goes on, in a sandbox of its own, ends with the server.
