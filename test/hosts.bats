@@ -160,6 +160,32 @@ show_mounts() {
 	[[ $output == *'a /proc that is mounted'* ]]
 }
 
+@test "without /proc/sys root has runs and sessions all the same, and an ordinary user is told what covers it and what to do" {
+	need curl jq setpriv
+	cat >covered <<-END
+		#!/bin/sh
+		exec unshare --mount --propagation private sh -euc \
+			'mount -t tmpfs -o mode=0 nothing /proc/sys; exec "\$@"' sh $binary "\$@"
+	END
+	chmod +x covered
+	expect "$(./covered run -- cat /proc/sys/kernel/ostype)" Linux
+	OPENSANDBOX=$PWD/covered start_server
+	post /sessions '{}'
+	id=$(json .session_id)
+	post "/sessions/$id/run" '{"command": ["sh", "-c", "id -u; cat /proc/sys/kernel/ostype"]}'
+	expect_json .stdout $'1000\nLinux'
+	stop_server
+	as_nobody "$binary" run -- true || skip 'no user namespaces for ordinary users here'
+	# The kernel lets a user namespace have no /proc that shows more than the one outside.
+	user='mount -t tmpfs -o mode=0 nothing /proc/sys; exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"'
+	run in_host "$user" "$binary" run -- true
+	expect "$status" 125
+	[[ $output == *"mount proc: Operation not permitted"* ]] || { echo "$output" >&2; return 1; }
+	run in_host "$user" "$binary" check
+	expect "$status" 2
+	[[ $(grep '^proc ' <<<"$output") == *missing*'covers parts of /proc: start as root'* ]] || { echo "$output" >&2; return 1; }
+}
+
 @test "without /sys and without cgroups runs and sessions work, and say that limits are per process" {
 	script='umount -l /sys 2>/dev/null; while umount -l /sys/fs/cgroup 2>/dev/null; do :; done; exec "$@"'
 	in_host "$script" "$binary" run --result result -- true
