@@ -20,6 +20,7 @@
 #include "confine.h"
 #include "environment.h"
 #include "launcher.h"
+#include "log.h"
 #include "message.h"
 #include "parcel.h"
 #include "result.h"
@@ -27,7 +28,7 @@
 #include "time_text.h"
 
 enum {
-	EXIT_LIMIT = 124, EXIT_NO_SANDBOX = 125,
+	EXIT_LIMIT = 124,
 	COPY_SIZE = 65536,
 	PIPE_WRITE = 4096,		/* poll(2) promises room for PIPE_BUF bytes, and no more */
 	RESULT_MAX = 16384,
@@ -57,13 +58,6 @@ struct cli {
 	bool over;
 	int result_fd;
 };
-
-static int
-complain(const char *what, int error)
-{
-	fprintf(stderr, "opensandbox: %s: %s\n", what, strerror(error < 0 ? -error : error));
-	return EXIT_NO_SANDBOX;
-}
 
 /* --- the streams -------------------------------------------------------------------------------- */
 
@@ -184,7 +178,7 @@ write_result(const struct cli *cli, const struct message_result *result)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			complain("cannot write the result", errno);
+			log_failure("cannot write the result", errno);
 			break;
 		}
 		at += (size_t)n;
@@ -230,8 +224,7 @@ exit_status(const struct cli *cli, const struct message_result *result)
 	case VERDICT_CANCELED:
 		return 128 + (int)(cli->signal ? cli->signal : SIGTERM);
 	default:
-		fprintf(stderr, "opensandbox: %s: %s\n", result->step, strerror(result->error));
-		return EXIT_NO_SANDBOX;
+		return log_failure(result->step, result->error);
 	}
 }
 
@@ -379,22 +372,22 @@ front(struct cli *cli, int launcher, uid_t uid, bool has_uids)
 	int error;
 
 	if ((error = confine_front(uid, has_uids, &fault)))
-		return complain(fault.step, error);
+		return log_failure(fault.step, error);
 	if ((error = sandbox_open(&cli->sandbox, launcher, 1)))
-		return complain("open the sandbox", error);
+		return log_failure("open the sandbox", error);
 	open_passage(&cli->output, STDOUT_FILENO, cli->options->limits.output_kb);
 	open_passage(&cli->errors, STDERR_FILENO, cli->options->limits.output_kb);
 	buf_init(&cli->input, COPY_SIZE);
 	wait_open(&cli->wait);
 	if ((error = start(cli)))
-		return complain("start the run", error);
+		return log_failure("start the run", error);
 	if ((error = loop(cli)))
-		return complain("the launcher has gone", error);
+		return log_failure("the launcher has gone", error);
 	const struct message_result *result = sandbox_result(cli->run);
 	write_result(cli, result);
 	int status = exit_status(cli, result);
 	error = cli->output.error ? cli->output.error : cli->errors.error;
-	return error ? complain("cannot write the output", error) : status;
+	return error ? log_failure("cannot write the output", error) : status;
 }
 
 static int
@@ -426,8 +419,10 @@ cli_run(const struct options *options)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		cli.give[fd] = can_be_given(fd, fd == STDIN_FILENO);
 	cli.result_fd = open_result(options);
-	if (cli.result_fd < 0 && (options->result_file || options->result_fd >= 0))
-		return complain(options->result_file ? options->result_file : "--result-fd", errno);
+	if (cli.result_fd < 0 && (options->result_file || options->result_fd >= 0)) {
+		fprintf(stderr, "opensandbox: %s: %s\n", options->result_file ? options->result_file : "--result-fd", strerror(errno));
+		return LOG_FAILURE;
+	}
 	int error = launcher_open(&launcher, &config, &fault);
 	if (error) {
 		struct message_result result = {
@@ -435,7 +430,7 @@ cli_run(const struct options *options)
 		};
 		snprintf(result.step, sizeof(result.step), "%s", fault.step);
 		write_result(&cli, &result);
-		return complain(fault.step, error);
+		return log_failure(fault.step, error);
 	}
 	uint64_t nofile_max = launcher_facts(launcher)->nofile_max;
 	if (options->limits.nofile > nofile_max) {
@@ -448,7 +443,7 @@ cli_run(const struct options *options)
 	if ((error = message_pair(ends)) || (pid = fork()) < 0) {
 		error = error ? error : -errno;
 		launcher_close(launcher, false);
-		return complain("start the front", error);
+		return log_failure("start the front", error);
 	}
 	if (pid == 0) {
 		confine_descriptors((const int[]){ ends[0], cli.result_fd }, 2);
@@ -459,7 +454,7 @@ cli_run(const struct options *options)
 	int status = launcher_serve(launcher, ends[1], pid);
 	if (!WIFEXITED(status)) {
 		fprintf(stderr, "opensandbox: the front process died of signal %d\n", WTERMSIG(status));
-		return EXIT_NO_SANDBOX;
+		return LOG_FAILURE;
 	}
 	return WEXITSTATUS(status);
 }

@@ -225,7 +225,7 @@ userns_step(void)
 		if (n == sizeof(text) && !memcmp(text, switches[i].forbids, sizeof(text)))
 			return switches[i].step;
 	}
-	return MAKE_USERNS " (opensandbox check says what forbids it)";
+	return MAKE_USERNS;
 }
 
 /* An ordinary user becomes root of a user namespace that has no id but the user's own, and of a mount namespace in it. From

@@ -1,9 +1,11 @@
 /* log.c - writes log lines to stderr without ever waiting for it. Knows no client's byte but an id that was checked. */
 #include "log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "format.h"
@@ -82,4 +84,15 @@ log_say(enum log_format format, const char *message, ...)
 	int n = snprintf(text, sizeof(text), "opensandbox: %s\n", said);
 	if (n > 0)
 		put(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+/* What the host forbids, check knows the cure of. */
+int
+log_failure(const char *what, int error)
+{
+	if (error < 0)
+		error = -error;
+	fprintf(stderr, "opensandbox: %s: %s%s\n", what, strerror(error),
+	    error == EPERM || error == EACCES ? ": see opensandbox check" : "");
+	return LOG_FAILURE;
 }

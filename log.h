@@ -5,6 +5,8 @@
 #include "message.h"
 #include "options.h"
 
+enum { LOG_FAILURE = 125 };
+
 struct log_line {
 	const char *id, *method, *route;	/* the route's pattern: nothing of the client's but a checked id */
 	int status;
@@ -17,5 +19,7 @@ struct log_line {
 void log_request(enum log_format format, const struct log_line *line);
 /* "opensandbox: …" on stderr, in every format but none. */
 void log_say(enum log_format format, const char *text, ...) __attribute__((format(printf, 2, 3)));
+/* Says what failed, by an errno of either sign, so that the program ends: returns the exit status for that. */
+int log_failure(const char *what, int error);
 
 #endif

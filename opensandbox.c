@@ -1,13 +1,12 @@
 /* opensandbox.c - runs untrusted commands: from the shell, or over HTTP. Options in, a role out. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "cli.h"
 #include "init.h"
+#include "log.h"
 #include "options.h"
 #include "server.h"
 #include "start.h"
@@ -15,8 +14,6 @@
 #ifndef OPENSANDBOX_VERSION
 #define OPENSANDBOX_VERSION "0.1.0"
 #endif
-
-enum { EXIT_START = 125 };
 
 int
 main(int argc, char **argv)
@@ -34,10 +31,8 @@ main(int argc, char **argv)
 		return 2;
 	if (options.command == COMMAND_RUN || options.command == COMMAND_SERVE || options.command == COMMAND_CHECK) {
 		int status, split = init_split(&status);
-		if (split < 0)
-			fprintf(stderr, "opensandbox: fork: %s\n", strerror(-split));
 		if (split)
-			return split < 0 ? EXIT_START : status;
+			return split < 0 ? log_failure("fork", split) : status;
 	}
 	switch (options.command) {
 	case COMMAND_RUN:

@@ -33,7 +33,6 @@
 #include "token.h"
 
 enum {
-	EXIT_START = 125,
 	WARM_MAX = 8192,
 	END_S = 10,			/* after a cancel, what is not over then is cut */
 	HEALTH_S = 5,
@@ -53,13 +52,6 @@ struct server {
 	struct utsname kernel;
 	struct buf facts;		/* of GET /version */
 };
-
-static int
-complain(const char *what, int error)
-{
-	fprintf(stderr, "opensandbox: %s: %s\n", what, strerror(error < 0 ? -error : error));
-	return EXIT_START;
-}
 
 /* --- the loop -------------------------------------------------------------------------------------- */
 
@@ -278,17 +270,17 @@ serve(struct server *server, int launcher_end, const struct launcher_facts *fact
 	if (null < 0)
 		null = open("dev/null", O_RDONLY | O_CLOEXEC);	/* the launcher's own parts */
 	if (null < 0 || uname(&server->kernel))
-		return complain(fault.step, errno);
+		return log_failure(fault.step, errno);
 	int error = open_rooms(server, launcher_end, facts, null);
 	if (error)
-		return complain("start the server", error);
+		return log_failure("start the server", error);
 	warm_memory();
 	if ((error = confine_front(uid, !facts->one_uid, &fault)))
-		return complain(fault.step, error);
+		return log_failure(fault.step, error);
 	wait_open(&server->wait);
 	server->cancel_at = server->end_at = INT64_MAX;
 	if ((error = loop(server)))
-		return complain("poll", error);
+		return log_failure("poll", error);
 	return say_goodbye(server);
 }
 
@@ -363,12 +355,12 @@ explain_open(const struct root_fault *fault, int error, const struct options *op
 	const char *dir = state_dir_of(options);
 
 	if (strcmp(fault->step, "lock the state directory"))
-		return complain(fault->step, error);
+		return log_failure(fault->step, error);
 	bool busy = error == -EAGAIN;
 	fprintf(stderr, "opensandbox: %s the state directory %s%s%s (--state-dir chooses another)\n",
 	    busy ? "another server is running with" : "cannot lock", dir, busy ? "" : ": ",
 	    busy ? "" : strerror(-error));
-	return EXIT_START;
+	return LOG_FAILURE;
 }
 
 /* Everything that is the launcher's is closed in the server: it keeps its sockets, its end of the pair, and 0 to 2. */
@@ -410,9 +402,9 @@ server_run(const struct options *given)
 	int ends[2], error;
 
 	if (take_token(&tokens))
-		return complain("OPENSANDBOX_TOKEN", EINVAL);
+		return log_failure("OPENSANDBOX_TOKEN", EINVAL);
 	if (listeners_open(&listeners, options))
-		return EXIT_START;
+		return LOG_FAILURE;
 	if ((error = check_options(options, &listeners, &tokens)))
 		goto err;
 	options->max_runs = runs_max(options);
@@ -437,7 +429,7 @@ server_run(const struct options *given)
 	}
 	pid_t pid = -1;
 	if ((error = message_pair(ends)) || (pid = fork()) < 0) {
-		error = complain("start the server", error ? error : errno);
+		error = log_failure("start the server", error ? error : errno);
 		launcher_close(launcher, true);
 		goto err;
 	}

@@ -180,7 +180,7 @@ copy_for_all() {
 	[[ $status_code -ge 1 ]]
 }
 
-@test "check where a capability is missing names it" {
+@test "where a capability is missing check names it, and a run says to ask check" {
 	need_root
 	need setpriv
 	for capability in sys_admin net_admin setuid setgid chown fowner dac_override sys_chroot; do
@@ -188,6 +188,10 @@ copy_for_all() {
 		expect "$status_code" 2
 		expect_line capabilities "^missing: not there: ${capability^^}: "
 		expect_line sandbox '^missing: .*(Operation not permitted|Permission denied)'
+		run setpriv --bounding-set "-$capability" --inh-caps "-$capability" "$OPENSANDBOX" run -- true
+		expect "$status" 125
+		[[ $output =~ ^'opensandbox: '[^:]+': '(Operation not permitted|Permission denied)': see opensandbox check'$ ]] ||
+			{ echo "$capability: $output" >&2; return 1; }
 	done
 }
 

@@ -180,7 +180,7 @@ show_mounts() {
 	user='mount -t tmpfs -o mode=0 nothing /proc/sys; exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"'
 	run in_host "$user" "$binary" run -- true
 	expect "$status" 125
-	[[ $output == *"mount proc: Operation not permitted"* ]] || { echo "$output" >&2; return 1; }
+	[[ $output == *"mount proc: Operation not permitted: see opensandbox check" ]] || { echo "$output" >&2; return 1; }
 	run in_host "$user" "$binary" check
 	expect "$status" 2
 	[[ $(grep '^proc ' <<<"$output") == *missing*'covers parts of /proc: start as root'* ]] || { echo "$output" >&2; return 1; }
@@ -240,7 +240,7 @@ show_mounts() {
 	while read -r name value cure; do
 		run in_host "$within" "$name" "$value" "$binary" run -- true
 		expect "$status" 125
-		[[ $output == *"make a user namespace"*"$cure"*"Operation not permitted" ]] || { echo "$output" >&2; return 1; }
+		[[ $output == *"make a user namespace"*"$cure"*"Operation not permitted: see opensandbox check" ]] || { echo "$output" >&2; return 1; }
 		run in_host "$within" "$name" "$value" "$binary" check
 		expect "$status" 2
 		[[ $(grep ^namespace_user <<<"$output") == *missing*"$name"* ]] || { echo "$output" >&2; return 1; }
