@@ -80,7 +80,8 @@ lock_block(uint64_t first)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* Of a kind that nothing can be sent to while it does not listen: what is sent may hold open files. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "opensandbox-uids-%llu",

@@ -164,6 +164,24 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0" + sys.argv[1]); s.listen(9); prin
 	kill "$holder"
 }
 
+# The abstract names that a process has bound.
+abstract_names_of() {
+	find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' | tr -dc '0-9\n' |
+		awk 'NR == FNR { mine[$1] = 1; next } $7 in mine && $8 ~ /^@/ { print $8 }' - /proc/net/unix
+}
+
+@test "on the host's network the launcher's abstract socket takes no connection, no message and no descriptor" {
+	local name
+	[[ $EUID = 0 ]] || skip "an ordinary user's launcher has no uids to lock"
+	start_server --log none --network host --bind "$ATTACKS:/attacks"
+	name=$(abstract_names_of "$SERVER_PID")
+	expect_match "$name" '^@opensandbox-uids-[0-9]+$'
+	api '{"network": "host"}' -- /attacks/attack send_unix "$name" "@nobody-has-this-$$"
+	expect_json .stdout "$(printf '%s\n' 'stream ECONNREFUSED' 'seqpacket ECONNREFUSED' 'datagram ECONNREFUSED' \
+		'stream ECONNREFUSED' 'seqpacket ECONNREFUSED' 'datagram ECONNREFUSED')"
+	[[ -z $(abstract_names_of "$(pgrep -o -P "$SERVER_PID")") ]]
+}
+
 @test "the server's environment, arguments and other processes cannot be read" {
 	attempt -- sh -c 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr "\0" "\n"; env'
 	[[ $output != *dont-tell-4711* && $output != *state-dir* ]]

@@ -415,6 +415,36 @@ attack_connect_unix(int argc, char **argv)
 	}
 }
 
+/* By every type of socket, with a descriptor: what nobody takes out again stays open, and what is behind it there. */
+static void
+attack_send_unix(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int type;
+	} types[] = { { "stream", SOCK_STREAM }, { "seqpacket", SOCK_SEQPACKET }, { "datagram", SOCK_DGRAM } };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct sockaddr_un name;
+
+	for (int i = 0; i < argc; i++) {
+		socklen_t len = unix_name(&name, argv[i]);
+		for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++) {
+			int fd = socket(AF_UNIX, types[t].type, 0);
+			if (types[t].type != SOCK_DGRAM) {
+				say(types[t].name, connect(fd, (struct sockaddr *)&name, len));
+				continue;
+			}
+			struct iovec byte = { (char[]){ "x" }, 1 };
+			struct msghdr message = { &name, len, &byte, 1, &control, sizeof(control), 0 };
+			memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+			say(types[t].name, sendmsg(fd, &message, MSG_DONTWAIT));
+		}
+	}
+}
+
 static void
 attack_gain(int argc, char **argv)
 {
@@ -1131,7 +1161,7 @@ static const struct attack {
 	{ "socket", attack_socket }, { "terminal", attack_terminal }, { "init", attack_init },
 	{ "open", attack_paths }, { "read", attack_read }, { "write", attack_write },
 	{ "read_only", attack_read_only }, { "connect", attack_connect },
-	{ "connect_unix", attack_connect_unix }, { "gain", attack_gain }, { "fds", attack_fds },
+	{ "connect_unix", attack_connect_unix }, { "send_unix", attack_send_unix }, { "gain", attack_gain }, { "fds", attack_fds },
 	{ "inherited", attack_inherited }, { "fork_bomb", attack_fork_bomb }, { "threads", attack_threads },
 	{ "forks", attack_forks }, { "eat", attack_eat }, { "fill", attack_fill },
 	{ "inodes", attack_inodes }, { "sparse", attack_sparse }, { "fds_exhaust", attack_fds_exhaust },
