@@ -234,3 +234,37 @@ abstract_names_of() {
 	expect "$(cat "$canary"/* && ls -A "$canary")" $'host-4714\npasswd\nptmx\nsecret' 'the directory that links name'
 	expect "$(ls -A "$tree")" $'dev\netc\nhome\nlib\nproc\nprograms\ntmp\nusr\nvar' 'the root directory'
 }
+
+@test "no field of a request names a directory, a root, a user or a device of the host" {
+	local field
+	for field in bind binds mount mounts volume volumes volumes_from rootfs root image device devices user uid userns privileged \
+		capabilities cap_add seccomp cgroup cgroup_parent pid ipc state_dir; do
+		post /run "{\"command\": [\"true\"], \"$field\": \"/\"}"
+		expect "$status_code $(json .code)" '400 invalid_request' "$field of a run"
+		expect_match "$(json .error)" "$field"
+		post /sessions "{\"$field\": \"/\"}"
+		expect "$status_code $(json .code)" '400 invalid_request' "$field of a session"
+		post "/sessions/$SESSION/run" "{\"command\": [\"true\"], \"$field\": \"/\"}"
+		expect "$status_code $(json .code)" '400 invalid_request' "$field of a run in a session"
+	done
+}
+
+@test "a false /proc in a root directory is neither seen nor written to" {
+	local tree=$BATS_TEST_TMPDIR/root option
+	mkdir -p "$tree/proc/self/attr" "$tree/proc/1/attr" "$tree/proc/sys/kernel" "$tree/proc/thread-self" "$tree/programs"
+	chmod 755 "$BATS_TEST_TMPDIR"
+	tee "$tree/proc/sys/kernel/ns_last_pid" "$tree"/proc/{self,1,thread-self}/{oom_score_adj,uid_map,gid_map,setgroups,status,cgroup} \
+		"$tree"/proc/{self,1}/attr/{exec,current} </dev/null
+	echo false >"$tree/proc/false"
+	chmod -R a+rwX "$tree/proc"
+	touch -d '2001-01-01' "$BATS_TEST_TMPDIR/before"
+	find "$tree" -exec touch -h -r "$BATS_TEST_TMPDIR/before" {} +
+	cp "$ATTACKS/attack" "$tree/programs"
+	for option in '' --no-userns; do
+		[[ -z $option || $EUID = 0 ]] || continue
+		# shellcheck disable=SC2086 # no word or one
+		attempt $option --rootfs "$tree" -- /programs/attack read /proc/self/status /proc/self/mountinfo /proc/false
+		expect "$output" $'/proc/self/status ok\n/proc/self/mountinfo ok\n/proc/false ENOENT'
+	done
+	expect "$(find "$tree/proc" -newer "$BATS_TEST_TMPDIR/before")" '' 'what was written'
+}

@@ -148,7 +148,7 @@ mounts() {
 
 # --- of processes, as the host sees them ---
 
-# start_one ROLE [OPTION...]: by --run, or by a server: a command that waits, after what BEFORE says. Sets init and command, pids
+# start_one ROLE [OPTION...]: by --run, by a server, or in a session of one: a command that waits, after what BEFORE says. Sets init and command, pids
 # of the host.
 start_one() {
 	local role=$1 word=layer-$BATS_TEST_NUMBER-$$-$RANDOM
@@ -158,6 +158,7 @@ start_one() {
 		RUN=$!
 	else
 		start_server --log none "$@"
+		[[ $role = server ]] || URL=$URL/sessions/$(new_session)
 		curl -sS -o /dev/null -H 'Content-Type: application/json' "$URL/run" 3>&- \
 			-d "{\"command\": [\"sh\", \"-c\", \"${BEFORE:-:}; sleep 20; :\", \"$word\"]}" &
 		RUN=$!
@@ -222,6 +223,13 @@ expect_init() {
 	expect_init 0000000000000000 2
 	end_one
 	start_one server --no-reuse
+	expect_init 0000000000000000 2
+	end_one
+}
+
+@test "a session's pid 1, which serves once, keeps no capability" {
+	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
+	start_one session
 	expect_init 0000000000000000 2
 	end_one
 }
@@ -455,7 +463,7 @@ gone() {
 	expect "$output" $'0000000000000000\n0000000001000000\n0000000000000000'
 }
 
-@test "a file operation is done by a process of the session's user, without a capability" {
+@test "a file operation is done by a process of the session's user, without a capability, in which nothing but our binary is loaded" {
 	[[ $(id -u) = 0 ]] || skip 'needs root: as an ordinary user all has one uid'
 	local id pid upload found=''
 	start_server --log none
@@ -477,6 +485,9 @@ gone() {
 	try_for 4 find_operation
 	expect "$(sed -n 's/^Cap\(Inh\|Prm\|Eff\|Bnd\|Amb\):[[:space:]]*//p' "/proc/$found/status" | sort -u)" 0000000000000000
 	expect "$(awk '$1 == "Uid:" { print ($2 >= 1879048192), $2 == $3, $3 == $4 }' "/proc/$found/status")" '1 1 1'
+	# Nothing of what a session's files could be: no library, no program.
+	expect "$(awk '$6 ~ "/" { print $6 }' "/proc/$found/maps" | sort -u)" "$OPENSANDBOX" 'the files that are mapped'
+	expect "$(stat -L -c %d:%i "/proc/$found/exe")" "$(stat -c %d:%i "$OPENSANDBOX")" 'the program'
 	wait "$upload"
 }
 

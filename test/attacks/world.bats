@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # world.bats - what a process inherits, and what it shares with the rest of the machine
 
+bats_require_minimum_version 1.5.0
 load attacks
 
 setup_file() {
@@ -151,4 +152,68 @@ teardown() {
 	request DELETE "/sessions/$id"
 	expect_status 204
 	expect "$(find / /tmp /dev/shm /run -xdev -name "$mark" -not -path '/proc/*' 2>/dev/null)" '' 'what was made outside'
+}
+
+@test "a lock on a file of the host's keeps waiting who locks it too, and nobody else, until the run ends" {
+	need flock python3
+	local shown=$BATS_TEST_TMPDIR/shown run said
+	mkdir "$shown"
+	chmod 755 "$BATS_TEST_TMPDIR" "$shown"
+	printf '#!/bin/sh\necho runs\n' >"$shown/tool"
+	chmod 666 "$shown/tool"
+	said=$(printf '%s\n' 'flock ok' 'record lock to write Bad file descriptor' 'record lock to read ok' \
+		'lease to read Permission denied' 'lease to write Permission denied' 'watch ok')
+	# Whose file it is may lease it: an ordinary user's command has his uid.
+	if [[ $EUID = 0 ]]; then
+		sandbox --bind "$ATTACKS:/attacks" --bind "$shown:/shown" --wall-time 60000 -- /attacks/world locks /shown/tool 50 \
+			</dev/null >"$BATS_TEST_TMPDIR/said" 3>&- &
+		run=$!
+		try_for 20 grep -q watch "$BATS_TEST_TMPDIR/said"
+		expect "$(cat "$BATS_TEST_TMPDIR/said")" "$said" 'what the command was told'
+		run ! flock -n "$shown/tool" true
+		run ! python3 -c 'import fcntl, sys; fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)' "$shown/tool"
+		# A lease would have each of these wait.
+		timeout 10 sh -euc 'cat "$1"; echo "#!/bin/sh" >"$1"; echo "echo changed" >>"$1"; chmod 755 "$1"; "$1"; cp "$1" "$1.new"; mv "$1.new" "$1"' \
+			sh "$shown/tool" >"$BATS_TEST_TMPDIR/used"
+		expect "$(cat "$BATS_TEST_TMPDIR/used")" $'#!/bin/sh\necho runs\nchanged'
+		kill "$run"
+		wait "$run" || :
+		flock -n "$shown/tool" true
+	fi
+	refused "$said" -- /attacks/world locks /usr/bin/env 0
+}
+
+@test "a run has a socket for each 512 KB of its memory, and one more ends it" {
+	api '{"mem": 16384, "nofile": 100, "wall_time": 20000}' -- /attacks/world sockets 30
+	expect_json .status exited
+	expect_json .stdout $'30 sockets'
+	api '{"mem": 16384, "nofile": 100, "wall_time": 20000}' -- /attacks/world sockets 34
+	expect_json .status memory_limit
+}
+
+@test "what remains: figures of the host's memory, processors and load can be read" {
+	attempt -- sh -c 'grep MemTotal /proc/meminfo; grep btime /proc/stat; wc -w </proc/loadavg'
+	expect "$output" "$(grep MemTotal /proc/meminfo; grep btime /proc/stat; echo 5)"
+}
+
+@test "what remains: in a bound directory sockets and FIFOs can be used, and nothing bounds its disk where it can be written" {
+	need python3
+	local shown=$BATS_TEST_TMPDIR/shown holder
+	mkdir -m 777 "$shown"
+	chmod 755 "$BATS_TEST_TMPDIR"
+	mkfifo -m 666 "$shown/fifo"
+	python3 -c 'import os, socket, sys, time
+s = socket.socket(socket.AF_UNIX); os.chdir(sys.argv[1]); s.bind("socket"); os.chmod("socket", 0o666); s.listen(9); time.sleep(60)' \
+		"$shown" 3>&- &
+	holder=$!
+	try_for 10 test -S "$shown/socket"
+	exec 8<>"$shown/fifo"
+	attempt --bind "$ATTACKS:/attacks" --bind "$shown:/shown" -- sh -c '/attacks/attack connect_unix /shown/socket; echo written >/shown/fifo; echo x >/shown/new'
+	expect "$output" '/shown/socket ok'
+	expect "$(head -n 1 <&8)" written
+	exec 8>&-
+	kill "$holder"
+	attempt --disk 1024 --bind "$shown:/shown:rw" -- sh -c 'head -c 3000000 /dev/zero >/shown/new && echo more'
+	expect "$output" more
+	expect "$(stat -c %s "$shown/new")" 3000000
 }

@@ -72,4 +72,22 @@ TEST("times are compared by seconds and nanoseconds")
 	CHECK(same_time(&a, &a) && !same_time(&a, &b) && !same_time(&b, &c));
 }
 
+TEST("a directory that has grown has changed, whatever its times say, and a device whose times have")
+{
+	struct stat directory = { .st_mode = S_IFDIR, .st_size = 40 }, grown = directory, touched = directory;
+	struct stat device = { .st_mode = S_IFCHR }, written = device, read = device, changed = device;
+
+	grown.st_size = 60;
+	touched.st_ctim.tv_nsec = 1;
+	CHECK(same(&directory, &directory) && !same(&directory, &grown) && !same(&directory, &touched));
+	written.st_mtim.tv_sec = 1;
+	read.st_atim.tv_sec = 1;
+	changed.st_ctim.tv_sec = 1;
+	CHECK(same(&device, &device) && !same(&device, &written) && !same(&device, &read) && !same(&device, &changed));
+	/* Who looks at a directory leaves a time too: that is no trace. */
+	touched = directory;
+	touched.st_atim.tv_sec = 1;
+	CHECK(same(&directory, &touched));
+}
+
 TEST_MAIN()

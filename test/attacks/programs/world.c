@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -215,11 +217,43 @@ swap_names(char **argv)
 	_exit(0);
 }
 
+/* locks FILE SECONDS: takes all that can be taken of a file that can be read alone, and holds it. */
+static void
+locks(char **argv)
+{
+	struct flock record = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(argv[0], O_RDONLY);
+
+	say("flock", flock(fd, LOCK_EX | LOCK_NB));
+	say("record lock to write", fcntl(fd, F_SETLK, &record));
+	record.l_type = F_RDLCK;
+	say("record lock to read", fcntl(fd, F_SETLK, &record));
+	say("lease to read", fcntl(fd, F_SETLEASE, F_RDLCK));
+	say("lease to write", fcntl(fd, F_SETLEASE, F_WRLCK));
+	say("watch", inotify_add_watch(inotify_init1(0), argv[0], IN_OPEN));
+	fflush(stdout);
+	sleep((unsigned)atoi(argv[1]));
+}
+
+/* sockets NUMBER: so many at once, for longer than it takes to be seen. */
+static void
+sockets(char **argv)
+{
+	int n = 0;
+
+	while (n < atoi(argv[0]) && socket(AF_UNIX, SOCK_STREAM, 0) >= 0)
+		n++;
+	printf("%d sockets\n", n);
+	fflush(stdout);
+	usleep(700000);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(char **argv);
 } attacks[] = {
 	{ "inherited", inherited }, { "netlink", netlink }, { "connect6", connect6 }, { "hydra", hydra }, { "swap_names", swap_names },
+	{ "locks", locks }, { "sockets", sockets },
 };
 
 int
