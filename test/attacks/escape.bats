@@ -249,22 +249,25 @@ abstract_names_of() {
 	done
 }
 
-@test "a false /proc in a root directory is neither seen nor written to" {
-	local tree=$BATS_TEST_TMPDIR/root option
+@test "what a root directory has in place of a sandbox's own, a false /proc among it, is neither seen nor written to" {
+	local tree=$BATS_TEST_TMPDIR/root option name own=(proc sys dev etc tmp home root run mnt media boot lost+found)
 	mkdir -p "$tree/proc/self/attr" "$tree/proc/1/attr" "$tree/proc/sys/kernel" "$tree/proc/thread-self" "$tree/programs"
 	chmod 755 "$BATS_TEST_TMPDIR"
 	tee "$tree/proc/sys/kernel/ns_last_pid" "$tree"/proc/{self,1,thread-self}/{oom_score_adj,uid_map,gid_map,setgroups,status,cgroup} \
 		"$tree"/proc/{self,1}/attr/{exec,current} </dev/null
-	echo false >"$tree/proc/false"
-	chmod -R a+rwX "$tree/proc"
+	for name in "${own[@]}"; do
+		mkdir -p "$tree/$name"
+		echo false >"$tree/$name/false"
+	done
+	chmod -R a+rwX "$tree"
 	touch -d '2001-01-01' "$BATS_TEST_TMPDIR/before"
 	find "$tree" -exec touch -h -r "$BATS_TEST_TMPDIR/before" {} +
 	cp "$ATTACKS/attack" "$tree/programs"
 	for option in '' --no-userns; do
 		[[ -z $option || $EUID = 0 ]] || continue
 		# shellcheck disable=SC2086 # no word or one
-		attempt $option --rootfs "$tree" -- /programs/attack read /proc/self/status /proc/self/mountinfo /proc/false
-		expect "$output" $'/proc/self/status ok\n/proc/self/mountinfo ok\n/proc/false ENOENT'
+		attempt $option --rootfs "$tree" -- /programs/attack read /proc/self/status /proc/self/mountinfo "${own[@]/%//false}"
+		expect "$output" $'/proc/self/status ok\n/proc/self/mountinfo ok\n'"$(printf '%s/false ENOENT\n' "${own[@]}")"
 	done
-	expect "$(find "$tree/proc" -newer "$BATS_TEST_TMPDIR/before")" '' 'what was written'
+	expect "$(find "$tree" -newer "$BATS_TEST_TMPDIR/before" ! -path "$tree/programs*")" '' 'what was written'
 }
