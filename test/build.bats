@@ -103,6 +103,7 @@ without_root() {
 @test "install puts binary and documents below PREFIX, uninstall takes them away" {
 	make -s install DESTDIR="$PWD/stage" PREFIX=/usr
 	expect "$(stage/usr/bin/opensandbox)" 41
+	expect "$(find stage -type f -perm /7000)" '' 'what is set-user-id'
 	[[ -f stage/usr/share/doc/opensandbox/LICENSE ]]
 	make -s uninstall DESTDIR="$PWD/stage" PREFIX=/usr
 	expect "$(find stage -type f)" ''

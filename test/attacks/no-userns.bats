@@ -6,6 +6,11 @@ load attacks
 
 setup() {
 	need_modes
+	watch_host
+}
+
+teardown() {
+	host_is_unharmed
 }
 
 @test "of the attacks on the host, none succeeds without a user namespace" {

@@ -6,14 +6,17 @@ load attacks
 
 setup() {
 	need_modes
+	watch_host
 	cp "$OPENSANDBOX" "$BATS_TEST_TMPDIR/opensandbox"
 	as_user "$BATS_TEST_TMPDIR/opensandbox" run -- true || skip 'no user namespaces for ordinary users here'
 }
 
 teardown() {
-	[[ -n ${server:-} ]] || return 0
-	kill "$server"
-	wait "$server" || :
+	if [[ -n ${server:-} ]]; then
+		kill "$server"
+		wait "$server" || :
+	fi
+	host_is_unharmed
 }
 
 as_user() {
