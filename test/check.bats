@@ -248,3 +248,17 @@ copy_for_all() {
 	expect "$status_code" 2
 	expect "$said" 'opensandbox: cannot write: No space left on device'
 }
+
+@test "GET /version says what check says" {
+	local options expected
+	for options in '' '--no-userns --no-cgroup'; do
+		# shellcheck disable=SC2086 # words on purpose
+		body=$("$OPENSANDBOX" check --json $options) || :
+		expected=$(jq -c '[.checks[] | [.name, .status]]' <<<"$body")
+		# shellcheck disable=SC2086 # words on purpose
+		start_server --log none $options
+		get /version
+		expect "$(json '[.check.checks[] | [.name, .status]] | tojson')" "$expected" "with \"$options\""
+		stop_server
+	done
+}

@@ -54,3 +54,12 @@ as_user() {
 	api '{"disk": 8192}' -- df -k /tmp
 	expect "$(json .stdout | awk 'NR == 2 { print $2 }')" 8192 'KB of disk'
 }
+
+@test "what remains: an ordinary user's command can take a lease on his file in a bound directory" {
+	need python3
+	mkdir "$BATS_TEST_TMPDIR/shown"
+	touch "$BATS_TEST_TMPDIR/shown/file"
+	chown -R 4242 "$BATS_TEST_TMPDIR/shown"
+	expect "$(as_user "$BATS_TEST_TMPDIR/opensandbox" run --bind "$BATS_TEST_TMPDIR/shown:/shown" -- python3 -c \
+		'import fcntl; print(fcntl.fcntl(open("/shown/file"), fcntl.F_SETLEASE, fcntl.F_RDLCK))')" 0
+}
