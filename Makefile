@@ -178,7 +178,7 @@ SYSTEMD = 1
 OPENRC = $(if $(wildcard /sbin/openrc-run),1)
 APPARMOR = $(if $(wildcard /etc/apparmor.d/abi/4.0),1)
 share = $(PREFIX)/share
-docs = $(wildcard README.md CHANGELOG.md LICENSE docs/*.md)
+docs = $(wildcard README.md CHANGELOG.md LICENSE docs/*.md docs/*.svg)
 
 # MODE:FILE:PLACE, of what is there. In files of services the binary's path is made this PREFIX's.
 installed = 755:$(BIN):$(PREFIX)/bin/opensandbox $(foreach entry, \
@@ -190,7 +190,7 @@ installed = 755:$(BIN):$(PREFIX)/bin/opensandbox $(foreach entry, \
 	644:packaging/opensandbox.sysusers:$(PREFIX)/lib/sysusers.d/opensandbox.conf) \
 	$(if $(OPENRC),755:packaging/opensandbox.openrc:$(SYSCONFDIR)/init.d/opensandbox) \
 	$(if $(APPARMOR),644:packaging/opensandbox.apparmor:$(SYSCONFDIR)/apparmor.d/opensandbox) \
-	$(foreach doc,$(docs),644:$(doc):$(share)/doc/opensandbox/$(notdir $(doc))), \
+	$(foreach doc,$(docs),644:$(doc):$(share)/doc/opensandbox/$(doc)), \
 	$(if $(wildcard $(word 2,$(subst :, ,$(entry)))),$(entry)))
 
 install: all
@@ -211,7 +211,7 @@ uninstall:
 		echo "  REMOVE $(DESTDIR)$${entry##*:}"; \
 		rm -f "$(DESTDIR)$${entry##*:}"; \
 	done
-	@rmdir "$(DESTDIR)$(share)/doc/opensandbox" 2>/dev/null || :
+	@rmdir "$(DESTDIR)$(share)/doc/opensandbox/docs" "$(DESTDIR)$(share)/doc/opensandbox" 2>/dev/null || :
 
 # The same bytes from the same commit, wherever and whenever.
 dist:
