@@ -55,6 +55,7 @@ enum {
 	NEAR = 1 << 20,
 	CLOSE_MS = 1000,
 	REMOVE_DEAD_MS = 1000,
+	UNKNOWN = 1,			/* a limit of memory; no real one, for those are whole KB at least */
 	TICK_CALLS = 1 << 20,		/* take longer than any kernel's tick */
 	PROBE_MEM_KB = 64 << 10,
 	PROBE_PROCS = 16,
@@ -79,7 +80,7 @@ struct cgroup_group {
 	size_t procs_len;
 	int files[FILES];
 	int oom_event;				/* v1: eventfd */
-	uint64_t mem_limit, pids_limit;		/* as written; mem_limit 0: none, 1: unknown; pids_limit 0: unknown */
+	uint64_t mem_limit, pids_limit;		/* as written last; 0: never, mem_limit UNKNOWN: perhaps */
 	uint64_t ooms;				/* v1: notifications so far */
 	bool peak_reset;			/* the peak was reset by this cgroup_begin */
 	bool again;				/* since the last final figures only pid 1 was inside, idle */
@@ -351,7 +352,7 @@ static int set_memory(struct cgroup_group *group, uint64_t limit)
 	if (group->files[MEM_LIMIT] < 0 || (group->mem_limit >= limit && group->mem_limit - limit <= slack))
 		return 0;
 	limit += slack / 2;
-	group->mem_limit = 1;
+	group->mem_limit = UNKNOWN;
 	if (swap >= 0)
 		result = cgroup_write(swap, "-1");
 	if (result == 0)
@@ -468,25 +469,23 @@ int cgroup_begin(struct cgroup_group *group, const struct cgroup_limits *limits)
 	bool again = group->again;
 	*start = again ? group->last : (struct figures){ 0 };
 	group->again = false;
-	result = set_pids(group, limits->procs);
+	/* First, for they are this run's also where a limit cannot be set. Where only pid 1 was since, what counts kills and ticks
+	 * has not moved, or by nothing that shows. */
+	result = read_cpu(group, start, !again);
 	if (result == 0)
-		result = read_memory(group, start, false);
+		result = read_memory(group, start, !again);
 	if (result < 0)
 		return result;
+	group->sampled = start->mem;
 	if (__builtin_mul_overflow(limits->mem_kb, 1024, &limit) || limit > BYTES_MAX - start->mem)
 		limit = BYTES_MAX;
 	else
 		limit += start->mem;
-	result = set_memory(group, limit);
-	if (result < 0)
-		return result;
+	result = set_pids(group, limits->procs);
+	if (result == 0)
+		result = set_memory(group, limit);
 	group->peak_reset =
 	    group->files[MEM_PEAK] >= 0 && cgroup_write(group->files[MEM_PEAK], "0") == 0;
-	/* Where only pid 1 was since, what counts kills and ticks has not moved, or by nothing that shows. */
-	result = again ? 0 : read_memory(group, start, true);
-	if (result == 0)
-		result = read_cpu(group, start, !again);
-	group->sampled = start->mem;
 	return result;
 }
 

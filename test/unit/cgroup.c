@@ -502,6 +502,34 @@ TEST("a second run in the same group has figures of its own")
 		SKIP("the peak cannot be reset: such a group is not used again");
 }
 
+TEST("a run whose limit cannot be set has none of an earlier run's figures")
+{
+	struct host host = host_open(0);
+	struct cgroup_usage usage;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	for (int descriptor = MEM_LIMIT; descriptor <= PIDS_LIMIT; descriptor += PIDS_LIMIT - MEM_LIMIT) {
+		const struct cgroup_limits other = { .mem_kb = 256 << 10, .procs = 32 };
+		struct cgroup_group *group = host.facts.cpu ? group_open(&host, &roomy) : NULL;
+
+		if (!group || group->files[descriptor] < 0) {
+			cgroup_group_close(group);
+			continue;
+		}
+		CHECK_INT(probe_enter(group), 0);
+		CHECK_INT(cgroup_read(group, &usage, true), 0);
+		CHECK(usage.cpu_ns > 0);
+		uint64_t first_ns = usage.cpu_ns;
+		CHECK_INT(dup3(null, group->files[descriptor], O_CLOEXEC), group->files[descriptor]);
+		CHECK(cgroup_begin(group, &other) < 0);
+		CHECK_INT(cgroup_read(group, &usage, true), 0);
+		CHECK(usage.cpu_ns < first_ns);
+		cgroup_group_close(group);
+	}
+	close(null);
+	cgroup_close(host.cgroup);
+}
+
 TEST("files that stay charged to a group take nothing from its next run, up to 1 MB")
 {
 	static const struct cgroup_limits limits = { .mem_kb = 16 << 10, .procs = 8 };
