@@ -933,7 +933,7 @@ jail_kill(int pidfd, uid_t user_uid)
 	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0 || errno != EPERM)
 		return;
 	uid_t own = geteuid();
-	if (act_as(user_uid) == 0)
-		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	(void)act_as(user_uid);
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	(void)act_as(own);
 }

@@ -99,20 +99,17 @@ static int
 check_run(struct launcher *launcher, const struct message_run *run, const int *fds, size_t fds_len)
 {
 	if (run->run >= launcher->config.runs_max || run->operation >= OPERATIONS_LEN ||
-	    run->network >= NETWORKS_LEN || run->has_copy_out > 1)
+	    run->network >= NETWORKS_LEN || run->has_copy_out > 1 ||
+	    !limits_valid(launcher, &run->limits, run->operation))
 		return violation(launcher, "run: out of range");
 	if (run->network == NETWORK_HOST && !launcher->config.network_host)
 		return violation(launcher, "network not granted");
-	if (!limits_valid(launcher, &run->limits, run->operation))
-		return violation(launcher, "run: limits");
 	if (slot_find(launcher, run))
 		return violation(launcher, "run: in use");
-	if (fds_len != 4 + run->has_copy_out)
-		return violation(launcher, "run: descriptors");
-	for (size_t i = 0; i < fds_len; i++)
-		if (i == 0 ? !parcel_valid(launcher, fds[i]) : !stream_valid(launcher, fds[i]))
-			return violation(launcher, "run: descriptors");
-	return 0;
+	bool valid = fds_len == 4 + run->has_copy_out && parcel_valid(launcher, fds[0]);
+	for (size_t i = 1; valid && i < fds_len; i++)
+		valid = stream_valid(launcher, fds[i]);
+	return valid ? 0 : violation(launcher, "run: descriptors");
 }
 
 static int
@@ -185,11 +182,8 @@ check_session(struct launcher *launcher, struct message_session *what, const int
 	struct stat stat;
 
 	what->id[sizeof(what->id) - 1] = '\0';
-	if (!launcher->store)
-		return violation(launcher, "session");
-	if (!store_id_valid(what->id))
-		return violation(launcher, "session");
-	if (fds_len && (fstat(fds[0], &stat) || !is_sealed(fds[0], &stat, MESSAGE_META_MAX)))
+	if (!launcher->store || !store_id_valid(what->id) ||
+	    (fds_len && (fstat(fds[0], &stat) || !is_sealed(fds[0], &stat, MESSAGE_META_MAX))))
 		return violation(launcher, "session");
 	return 0;
 }

@@ -53,17 +53,30 @@ sockets_most(const struct launcher *launcher, const struct slot *slot)
 	return most;
 }
 
-/* "sockets: used 12": those of all kinds in its network namespace. */
-static bool
-has_too_many_sockets(const struct launcher *launcher, const struct slot *slot)
+/* Whether it has too many: "sockets: used 12", of all kinds, in its network namespace. Where nothing can be opened for want of
+ * descriptors or memory, -errno: a command can fill the host's table of open files, and then no figure in /proc is to be had. */
+static int
+count_sockets(const struct launcher *launcher, const struct slot *slot)
 {
 	char path[32], text[64];
 
 	snprintf(path, sizeof(path), "%d/net/sockstat", (int)slot->pid);
-	if (slot->network == NETWORK_HOST || text_read(root_proc(launcher->root), path, text, sizeof(text)) < 0)
-		return false;
+	int n = text_read(root_proc(launcher->root), path, text, sizeof(text));
+	if (n < 0)
+		return n == -ENFILE || n == -EMFILE || n == -ENOMEM ? n : 0;
 	const char *used = strpbrk(text, "0123456789");
-	return used && text_number(&used) > sockets_most(launcher, slot);
+	return used && slot->network != NETWORK_HOST && text_number(&used) > sockets_most(launcher, slot);
+}
+
+/* Its limits cannot be set, or not be watched. What pid 1 has said counts more. */
+static void
+fail(struct slot *slot, int error)
+{
+	if (!slot->report.type) {
+		slot->report = (struct jail_report){ .type = JAIL_FAILED, .error = -error };
+		snprintf(slot->report.step, sizeof(slot->report.step), "keep the limits");
+	}
+	slot_kill(slot, VERDICT_INTERNAL);
 }
 
 /* How many cores the tree can use at once. */
@@ -113,11 +126,11 @@ run_look(struct launcher *launcher, struct slot *slot, int64_t now)
 			return;
 		}
 		look_again(launcher, slot, usage.cpu_ns, now);
-		if ((!by_group(launcher) && usage.mem_kb > slot->run.limits.mem_kb) ||
-		    has_too_many_sockets(launcher, slot)) {
+		int sockets = count_sockets(launcher, slot);
+		if (sockets < 0)
+			fail(slot, sockets);
+		else if (sockets || (!by_group(launcher) && usage.mem_kb > slot->run.limits.mem_kb))
 			slot_kill(slot, VERDICT_MEMORY_LIMIT);
-			return;
-		}
 	}
 	if (now >= run_wall_deadline(slot))
 		slot_kill(slot, VERDICT_WALL_TIME_LIMIT);
@@ -187,9 +200,7 @@ run_order(struct launcher *launcher, struct slot *slot)
 		error = message_send(slot->control, &order, sizeof(order), slot->fds, slot->fds_len);
 	slot_close_fds(slot);
 	if (error) {
-		slot->report = (struct jail_report){ .type = JAIL_FAILED, .error = -error };
-		snprintf(slot->report.step, sizeof(slot->report.step), "set the limits");
-		slot_kill(slot, VERDICT_INTERNAL);
+		fail(slot, error);
 		return;
 	}
 	slot->state = SLOT_RUNNING;

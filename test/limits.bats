@@ -359,6 +359,25 @@ expect_limit() {
 	expect_run exited 0
 }
 
+@test "a run whose limits cannot be watched any more, for want of descriptors, is ended and says so" {
+	local result=$BATS_TEST_TMPDIR/result output=$BATS_TEST_TMPDIR/output launcher free=0 code=0
+	need prlimit
+	# shellcheck disable=SC2086 # words on purpose
+	"$OPENSANDBOX" --run $SANDBOX_OPTIONS --result "$result" -- sh -c 'echo ready; exec sleep 10' \
+		</dev/null >"$output" 2>"$BATS_TEST_TMPDIR/errors" 3>&- &
+	launcher=$!
+	try_for 60 grep -q ready "$output"
+	while [[ -e /proc/$launcher/fd/$free ]]; do
+		free=$((free + 1))
+	done
+	prlimit --pid "$launcher" --nofile="$free:"
+	wait "$launcher" || code=$?
+	body=$(<"$result")
+	expect_json .status internal
+	expect_json .step 'keep the limits'
+	expect "$code" 125 'exit status'
+}
+
 # --- output ---
 
 @test "output over its limit is dropped, and the command is not disturbed" {
