@@ -542,6 +542,8 @@ say_capabilities(struct room *room)
 		const struct capability *needed = &capabilities_needed[i];
 		if (has(&room->self, needed->number) || (needed->without_userns && userns))
 			continue;
+		/* Without these no namespace gets its ids, which tells nothing of what it would be with them. */
+		userns |= needed->number == CAP_SETUID || needed->number == CAP_SETGID;
 		int n = snprintf(missing + len, sizeof(missing) - len, " %s", needed->name);
 		if (n > 0 && (size_t)n < sizeof(missing) - len)
 			len += (size_t)n;

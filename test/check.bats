@@ -195,6 +195,18 @@ copy_for_all() {
 	done
 }
 
+@test "check where a capability is missing that maps ids asks for it alone, and not for those of sandboxes without user namespaces" {
+	need_root
+	need setpriv
+	few=-setpcap,-kill
+	check setpriv --bounding-set "$few" --inh-caps "$few" --
+	[[ $(line capabilities) = ok:* ]] || skip 'no user namespaces here'
+	for capability in setuid setgid; do
+		check setpriv --bounding-set "$few,-$capability" --inh-caps "$few,-$capability" --
+		expect_line capabilities "^missing: not there: ${capability^^}: "
+	done
+}
+
 @test "check where user namespaces are forbidden names the sysctl and how it is changed" {
 	need_root
 	need unshare
