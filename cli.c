@@ -420,7 +420,7 @@ cli_run(const struct options *options)
 		cli.give[fd] = can_be_given(fd, fd == STDIN_FILENO);
 	cli.result_fd = open_result(options);
 	if (cli.result_fd < 0 && (options->result_file || options->result_fd >= 0)) {
-		fprintf(stderr, "opensandbox: %s: %s\n", options->result_file ? options->result_file : "--result-fd", strerror(errno));
+		log_say(LOG_TEXT, "%s: %s", options->result_file ? options->result_file : "--result-fd", strerror(errno));
 		return LOG_FAILURE;
 	}
 	int error = launcher_open(&launcher, &config, &fault);

@@ -548,6 +548,7 @@ server_sessions(const struct options *options)
 		return 1;
 	}
 	execvp(argv[0], argv);
-	fprintf(stderr, "opensandbox: %s: %s\n", argv[0], strerror(errno));
-	return errno == ENOENT ? 127 : 126;
+	error = errno;
+	log_say(LOG_TEXT, "%s: %s", argv[0], strerror(error));
+	return error == ENOENT ? 127 : 126;
 }
