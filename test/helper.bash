@@ -23,7 +23,11 @@ need() {
 
 # Skips the test in a build with sanitizers, whose memory, speed and files are not the program's.
 need_release() {
-	! grep -q __asan_init "$OPENSANDBOX" || skip 'a build with sanitizers'
+	! sanitized || skip 'a build with sanitizers'
+}
+
+sanitized() {
+	grep -q __asan_init "$OPENSANDBOX"
 }
 
 # try_for SECONDS COMMAND...: until it succeeds; fails when the time is over.

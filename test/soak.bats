@@ -10,7 +10,7 @@ setup() {
 @test "a minute of crashes, clients, a large file and swapped links loses nothing and leaves nothing" {
 	need python3
 	# Sanitizers keep what was freed, which is no growth.
-	if grep -q __asan_init "$OPENSANDBOX"; then
+	if sanitized; then
 		"$root/test/soak" rounds 6
 	else
 		"$root/test/soak" short

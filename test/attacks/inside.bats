@@ -5,7 +5,7 @@ load attacks
 
 setup_file() {
 	build_attacks walk
-	sandbox --time 60000 --wall-time 90000 --output 8192 --bind "$ATTACKS:/attacks" -- \
+	sandbox --time 600000 --wall-time 900000 --output 8192 --bind "$ATTACKS:/attacks" -- \
 		/attacks/walk / >"$BATS_FILE_TMPDIR/walked"
 }
 

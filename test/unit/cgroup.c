@@ -1090,8 +1090,8 @@ TEST("the name of a launcher's group says whether it is dead")
 	cgroup_close_fd(&hierarchy.home);
 }
 
-/* Where the kernel's clock moves by ticks (an emulated machine), a process that ends at once has used nothing: every other
- * start then had limits per process. */
+/* Where the kernel's clock moves by ticks (an emulated machine), a process that ends at once has used nothing: some
+ * starts then had limits per process. */
 TEST("a process that goes through a group leaves CPU time there, each time")
 {
 	struct host host = host_open(0);
@@ -1102,7 +1102,7 @@ TEST("a process that goes through a group leaves CPU time there, each time")
 
 		CHECK_INT(probe_enter(group), 0);
 		probe_facts(&facts, group);
-		CHECK(facts.cpu == host.facts.cpu || facts.cpu);
+		CHECK(facts.cpu || !host.facts.cpu);
 		CHECK(facts.cpu || host.cgroup->kind != CGROUP_V2);
 		cgroup_group_close(group);
 	}
