@@ -366,7 +366,7 @@ say_userns(struct room *room)
 		    "uids are mapped by /proc: see proc_host");
 	} else if (trial->opened && !trial->facts.userns) {
 		say(room->check, "namespace_user", status,
-		    "one can be made, but not with uids of a sandbox: %s", trial->facts.userns_why);
+		    "one can be made, but not with uids of a sandbox: %s: see uids", strerror(trial->facts.userns_error));
 	} else {
 		say(room->check, "namespace_user", CHECK_OK, "%s", "");
 	}

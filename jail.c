@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "log.h"
 #include "parcel.h"
 #include "trace.h"
 #include "wait.h"
@@ -94,7 +95,9 @@ copy_text(char *to, size_t size, const char *from)
 static void
 report(const struct jail *jail, const struct jail_report *what)
 {
-	(void)message_send(jail->control, what, sizeof(*what), NULL, 0);
+	/* The launcher hears of our end in any case. */
+	if (message_send(jail->control, what, sizeof(*what), NULL, 0))
+		_exit(127);
 }
 
 static _Noreturn void
@@ -144,7 +147,7 @@ forbid_cores(struct jail *jail)
 {
 	(void)jail;
 	int error = set_rlimit(RLIMIT_CORE, 1, 1);
-	return error ? set_rlimit(RLIMIT_CORE, 0, 0) : 0;	/* where ours is 0, and cannot be raised */
+	return error == -EPERM ? set_rlimit(RLIMIT_CORE, 0, 0) : error;	/* ours is 0, and cannot be raised */
 }
 
 static int
@@ -231,11 +234,10 @@ close_descriptors(struct jail *jail)
 {
 	int control = fcntl(jail->control, F_DUPFD_CLOEXEC, 3);
 	int launcher = fcntl(jail->plan->launcher, F_DUPFD_CLOEXEC, 3);
-	int userns = jail->plan->userns < 0 ? -1 : fcntl(jail->plan->userns, F_DUPFD_CLOEXEC, 3);
 
 	if (control < 0 || launcher < 0)
 		return -errno;
-	if (userns >= 0 && setns(userns, CLONE_NEWUSER))
+	if (jail->plan->userns >= 0 && setns(jail->plan->userns, CLONE_NEWUSER))
 		return -errno;
 	if (dup3(control, FD_CONTROL, O_CLOEXEC) < 0 || dup3(launcher, FD_LAUNCHER, O_CLOEXEC) < 0 ||
 	    dup3(control, 2, O_CLOEXEC) < 0)
@@ -868,6 +870,15 @@ act_as(uid_t uid)
 	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) ? -errno : 0;
 }
 
+/* A launcher that stayed somebody else could make no further sandbox, and end none. */
+static void
+act_as_self(uid_t own)
+{
+	int error = act_as(own);
+	if (error)
+		_exit(log_failure("take back the launcher's uid", error));
+}
+
 /* It has all of the launcher's descriptors, so it must not outlive it: the front would never see the end of their socket. */
 static int
 hold_userns(void *parent)
@@ -919,11 +930,8 @@ jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 	int fd = one_uid ? 0 : act_as(user_uid);
 	if (fd == 0)
 		fd = map_userns(proc, init_uid, user_uid, one_uid);
-	int error = one_uid ? 0 : act_as(own);
-	if (error && fd >= 0) {
-		close(fd);
-		fd = error;
-	}
+	if (!one_uid)
+		act_as_self(own);
 	return fd;
 }
 
@@ -935,5 +943,5 @@ jail_kill(int pidfd, uid_t user_uid)
 	uid_t own = geteuid();
 	(void)act_as(user_uid);
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	(void)act_as(own);
+	act_as_self(own);
 }

@@ -40,7 +40,7 @@ struct launcher_facts {
 	bool cgroup_namespace;
 	unsigned cores;
 	uint64_t nofile_max;		/* the greatest hard limit that can be set */
-	char userns_why[200];
+	int userns_error;		/* errno: why there is none, though one was wanted */
 };
 
 struct launcher;

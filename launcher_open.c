@@ -65,25 +65,32 @@ find_facts(struct launcher *launcher)
 	}
 }
 
+/* A host that has no such thing, or forbids it: anything else is a failure, and no reason for a weaker sandbox. */
+static bool
+is_refusal(int error)
+{
+	static const uint64_t refusals = 1ull << EPERM | 1ull << EACCES | 1ull << EINVAL | 1ull << ENOSPC | 1ull << ENOSYS;
+
+	return error > -64 && (refusals >> -error & 1);
+}
+
 /* The one that is made to try is the first slot's. */
-static void
+static int
 try_userns(struct launcher *launcher)
 {
 	struct launcher_facts *facts = &launcher->facts;
 
-	if (launcher->config.no_userns) {
-		snprintf(facts->userns_why, sizeof(facts->userns_why), "turned off by --no-userns");
-		return;
-	}
+	if (launcher->config.no_userns)
+		return 0;
 	int fd = jail_userns(root_proc(launcher->root), launcher->uids.init, launcher->uids.user,
 	    launcher->uids.one);
 	facts->userns = fd >= 0;
-	if (fd >= 0)
-		launcher->slots[0].userns = fd;
-	else
-		snprintf(facts->userns_why, sizeof(facts->userns_why),
-		    "%s: see user.max_user_namespaces, kernel.unprivileged_userns_clone, "
-		    "kernel.apparmor_restrict_unprivileged_userns", strerror(-fd));
+	if (fd < 0) {
+		facts->userns_error = -fd;
+		return is_refusal(fd) ? 0 : fd;
+	}
+	launcher->slots[0].userns = fd;
+	return 0;
 }
 
 static int
@@ -93,7 +100,7 @@ leave(void *argument)
 	return 0;
 }
 
-static void
+static int
 try_cgroup_namespace(struct launcher *launcher)
 {
 	char stack[16384] __attribute__((aligned(16)));	/* a dynamic linker that first looks _exit up takes 4 KB */
@@ -101,8 +108,10 @@ try_cgroup_namespace(struct launcher *launcher)
 	/* In our memory, as nothing of it is changed: a copy takes three times as long. */
 	pid_t pid = clone(leave, stack + sizeof(stack), CLONE_NEWCGROUP | CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
 	launcher->facts.cgroup_namespace = pid > 0;
-	if (pid > 0)
-		(void)wait_child(pid);
+	if (pid < 0)
+		return is_refusal(-errno) ? 0 : -errno;
+	(void)wait_child(pid);
+	return 0;
 }
 
 static int
@@ -216,13 +225,8 @@ userns_step(void)
 	};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
-		char text[2];
-		int fd = open(switches[i].path, O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-
-		if (fd >= 0)
-			close(fd);
-		if (n == sizeof(text) && !memcmp(text, switches[i].forbids, sizeof(text)))
+		char text[32];
+		if (text_read(AT_FDCWD, switches[i].path, text, sizeof(text)) > 0 && !strcmp(text, switches[i].forbids))
 			return switches[i].step;
 	}
 	return MAKE_USERNS;
@@ -299,8 +303,12 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 		goto err;
 	launcher->no_spare = !config->reuse && !config->only_disk_kb;
 	find_facts(launcher);
-	try_userns(launcher);
-	try_cgroup_namespace(launcher);
+	fault->step = "make a user namespace";
+	if ((error = try_userns(launcher)))
+		goto err;
+	fault->step = "unshare the cgroup namespace";
+	if ((error = try_cgroup_namespace(launcher)))
+		goto err;
 	/* The clocks must be looked at in time also when sandboxes keep every core busy. */
 	(void)setpriority(PRIO_PROCESS, 0, -10);
 	fault->step = NULL;

@@ -25,11 +25,16 @@ enum { SOCKET_KB = 512 };
 static void
 read_usage(struct launcher *launcher, struct slot *slot, struct cgroup_usage *usage, bool final)
 {
-	memset(usage, 0, sizeof(*usage));
-	if (by_group(launcher)) {
-		(void)cgroup_read(slot->group, usage, final);
-		return;
+	int error = cgroup_read(slot->group, usage, final);
+
+	/* Without the figures nobody can tell how it ended. */
+	if (error && final && slot->report.type == JAIL_ENDED) {
+		slot->report = (struct jail_report){ .type = JAIL_FAILED, .error = -error };
+		strcpy(slot->report.step, "read the figures");
 	}
+	if (by_group(launcher))
+		return;
+	/* The kernel may count memory, and its kills, all the same. */
 	if (!final)
 		sample_take(&slot->sample, root_proc(launcher->root), slot->pid);
 	usage->cpu_ns = slot->sample.cpu_ns;

@@ -36,7 +36,7 @@ message_send(int fd, const void *message, size_t len, const int *fds, size_t fds
 	do
 		n = sendmsg(fd, &header, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return n >= 0 ? 0 : errno == ENOMEM || errno == ENOBUFS ? -EAGAIN : -errno;
 }
 
 ssize_t

@@ -124,7 +124,8 @@ union message_small {
 	struct message_plain plain;
 };
 
-/* Sends one message with descriptors (which stay the caller's). 0 or -errno; -EAGAIN: the peer is behind. */
+/* Sends one message with descriptors (which stay the caller's). 0 or -errno; -EAGAIN: the peer is behind, or
+ * there is no memory for it at this moment. */
 int message_send(int fd, const void *message, size_t len, const int *fds, size_t fds_len);
 /* Receives one: its length, 0 at the end of the stream, or -errno. Descriptors are CLOEXEC and the caller's; fds_len gets
  * how many came (at most MESSAGE_FDS_MAX; a message with more is -EPROTO, and nothing stays open). */

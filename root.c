@@ -887,8 +887,11 @@ mask_proc(int proc)
 	struct stat stat;
 
 	for (size_t i = 0; i < LEN(proc_masked); i++) {
-		if (fstatat(proc, proc_masked[i], &stat, AT_SYMLINK_NOFOLLOW))
+		if (fstatat(proc, proc_masked[i], &stat, AT_SYMLINK_NOFOLLOW)) {
+			if (errno != ENOENT)
+				return -errno;
 			continue;
+		}
 		int error = cover(sys_open_tree(AT_FDCWD, S_ISDIR(stat.st_mode) ? "mask/directory" : "mask/file", 0),
 		    proc, proc_masked[i]);
 		if (error)

@@ -100,7 +100,7 @@ int wait_poll(struct wait *wait)
 	}
 	/* ppoll, because the milliseconds of poll would round a deadline. */
 	if (ppoll(wait->fds, (nfds_t)wait->len, timeout, NULL) < 0) {
-		error = errno == EINTR ? 0 : -errno;
+		error = errno == EINTR || errno == ENOMEM ? 0 : -errno;
 		for (size_t i = 0; i < wait->len; i++)
 			wait->fds[i].revents = 0;
 	}

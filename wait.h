@@ -33,7 +33,7 @@ void wait_begin(struct wait *wait);
 int wait_add(struct wait *wait, int fd, short events);
 /* The round ends at this time at the latest. */
 void wait_until(struct wait *wait, int64_t deadline_ns);
-/* ppoll(2), which does not round the deadline to ms. 0 or -errno; EINTR is 0 with nothing ready. */
+/* ppoll(2), which does not round the deadline to ms. 0 or -errno; EINTR, and ENOMEM for the moment, are 0 with nothing ready. */
 int wait_poll(struct wait *wait);
 /* revents of an index; 0 for WAIT_NONE. */
 short wait_ready(const struct wait *wait, int index);

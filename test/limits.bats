@@ -141,6 +141,22 @@ expect_limit() {
 	expect_between "$(json .mem)" 0 16384 mem
 }
 
+@test "where memory is all that has a cgroup, a kill for it is told all the same" {
+	[[ $EUID = 0 ]] || skip 'not root'
+	need unshare umount
+	grep -q ' - cgroup .*\bmemory\b' /proc/self/mountinfo || skip "no memory controller of version 1 here: version 2 has them together"
+	unshare --mount sh -c '
+		mount --make-rprivate /
+		for place in $(awk "/ - cgroup/ && !/[ ,]memory(,|\$)/ { print \$5 }" /proc/self/mountinfo); do
+			umount -l "$place" || exit
+		done
+		exec "$@"' sh "$OPENSANDBOX" --run --result "$BATS_TEST_TMPDIR/result" --mem 65536 --time 60000 --fsize 1048576 -- \
+		dd if=/dev/zero of=/tmp/file bs=1M count=200 || :
+	body=$(<"$BATS_TEST_TMPDIR/result")
+	expect_json .accounting rlimit
+	expect_json .status memory_limit
+}
+
 @test "a program that gets ENOMEM and exits is exited" {
 	work --no-cgroup --mem 65536 -- malloc 300
 	expect_run exited 3

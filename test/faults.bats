@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# faults.bats - the kernel's calls fail, one at a time: no sandbox is weaker for it, what happened is said, and the server goes on
+
+load helper
+
+setup_file() {
+	[[ $EUID = 0 ]] || skip 'not root'
+	[[ $(uname -m) = x86_64 ]] || skip 'the calls are made to fail for x86-64 only'
+	need_release
+	need python3 cc pgrep
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR"
+	mkdir -m 755 "$BATS_FILE_TMPDIR/tools"
+	local name
+	for name in fail_call visible; do
+		cc -static -O1 -o "$BATS_FILE_TMPDIR/tools/$name" "$root/test/programs/$name.c"
+	done
+	cp "$OPENSANDBOX" "$BATS_FILE_TMPDIR/opensandbox"
+}
+
+setup() {
+	sandbox -- true
+	before=$(count_all)
+}
+
+# What could not be taken away then, the next launcher takes away.
+teardown() {
+	try_for 30 nothing_left || { echo "before: $before, now: $(count_all)" >&2; false; }
+}
+
+nothing_left() {
+	sandbox -- true && paste <(xargs -n 2 <<<"$before") <(count_all | xargs -n 2) | awk '{ more += $4 > $2 } END { exit more > 0 }'
+}
+
+# faults MODE EVERY: see test/programs/faults.py.
+faults() {
+	PYTHONDONTWRITEBYTECODE=1 python3 "$root/test/programs/faults.py" "$BATS_FILE_TMPDIR/opensandbox" "$BATS_FILE_TMPDIR/tools" "$@" ||
+		false
+}
+
+@test "whichever call of the kernel fails, a command of --run has all its protections or does not run, and why is said" {
+	faults run 31
+}
+
+@test "whichever call fails, a server's run has all its protections, and the next ones are as ever" {
+	faults serve 149
+}
+
+@test "whichever call fails, a session's run has all its protections, and the next ones are as ever" {
+	faults session 211
+}
