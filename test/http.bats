@@ -258,6 +258,18 @@ start_poor() {
 	stop_server
 }
 
+@test "66 whoever has one of the tokens sees and ends every session" {
+	local id
+	printf 'first-token\nsecond-token\n' >"$BATS_TEST_TMPDIR/tokens"
+	start_server --token-file "$BATS_TEST_TMPDIR/tokens" --log none
+	post /sessions '{}' -H 'Authorization: Bearer first-token'
+	id=$(json .session_id)
+	get /sessions -H 'Authorization: Bearer second-token'
+	expect_json '.sessions[].session_id' "$id"
+	request DELETE "/sessions/$id" -H 'Authorization: Bearer second-token'
+	expect_status 204
+}
+
 @test "66 SIGHUP reads the token file again; one that cannot be read leaves the old tokens" {
 	local file=$BATS_TEST_TMPDIR/tokens
 	echo old-token >"$file"

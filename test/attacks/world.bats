@@ -174,6 +174,8 @@ teardown() {
 		try_for 20 grep -q watch "$BATS_TEST_TMPDIR/said"
 		expect "$(cat "$BATS_TEST_TMPDIR/said")" "$said" 'what the command was told'
 		run ! flock -n "$shown/tool" true
+		attempt --bind "$shown:/shown" -- flock -n /shown/tool true
+		expect "$exit_code" 1 'what another sandbox is told of the lock'
 		run ! python3 -c 'import fcntl, sys; fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)' "$shown/tool"
 		# A lease would have each of these wait.
 		timeout 10 sh -euc 'cat "$1"; echo "#!/bin/sh" >"$1"; echo "echo changed" >>"$1"; chmod 755 "$1"; "$1"; cp "$1" "$1.new"; mv "$1.new" "$1"' \
@@ -186,12 +188,36 @@ teardown() {
 	refused "$said" -- /attacks/world locks /usr/bin/env 0
 }
 
-@test "a run has a socket for each 512 KB of its memory, and one more ends it" {
+@test "a run has a socket for each 512 KB of its memory, and one more ends it, but on the host's network" {
 	api '{"mem": 16384, "nofile": 100, "wall_time": 20000}' -- /attacks/world sockets 30
 	expect_json .status exited
 	expect_json .stdout $'30 sockets'
 	api '{"mem": 16384, "nofile": 100, "wall_time": 20000}' -- /attacks/world sockets 34
 	expect_json .status memory_limit
+	attempt --network host --mem 16384 --nofile 100 --bind "$ATTACKS:/attacks" -- /attacks/world sockets 34
+	expect_run exited 0
+}
+
+@test "what remains: whoever binds the names of uid ranges keeps sandboxes from being made" {
+	[[ $EUID = 0 ]] || skip "an ordinary user's launcher has no uids to lock"
+	need unshare python3
+	# Abstract names are a network namespace's: none of the host's is taken.
+	unshare --net python3 - "$OPENSANDBOX" >"$BATS_TEST_TMPDIR/said" 2>&1 <<-'PY' || skip 'not so many descriptors here'
+		import resource, socket, subprocess, sys
+		resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+		held = []
+		def take(first, last):
+		    for i in range(first, last):
+		        held.append(socket.socket(socket.AF_UNIX))
+		        held[-1].bind("\0opensandbox-uids-%d" % (0x70000000 + i * 32768))
+		def run():
+		    print(subprocess.run([sys.argv[1], "--run", "--", "echo", "made"], stdin=subprocess.DEVNULL).returncode, flush=True)
+		take(0, 4096)
+		run()
+		take(4096, 8192)
+		run()
+	PY
+	expect "$(grep -v '^opensandbox: ' "$BATS_TEST_TMPDIR/said")" $'made\n0\n125'
 }
 
 @test "what remains: figures of the host's memory, processors and load can be read" {
