@@ -265,7 +265,7 @@ start_poor() {
 	post /sessions '{}' -H 'Authorization: Bearer first-token'
 	id=$(json .session_id)
 	get /sessions -H 'Authorization: Bearer second-token'
-	expect_json '.sessions[].session_id' "$id"
+	expect_json '.[].session_id' "$id"
 	request DELETE "/sessions/$id" -H 'Authorization: Bearer second-token'
 	expect_status 204
 }
