@@ -21,7 +21,10 @@
 #define CLONE_NEWCGROUP 0x02000000
 #endif
 
-enum { SPARE_SLOTS = 2 };
+enum {
+	SPARE_SLOTS = 2,
+	SLOT_FDS = 48,			/* that a slot has at most, with its groups, and some for all */
+};
 
 /* A command's limit cannot be above ours, and what starts a server often gave it a hard limit of processes. Where we may not raise
  * them, a run that asks for more fails with that. */
@@ -170,6 +173,10 @@ open_slots(struct launcher *launcher)
 		len = launcher->uids.slots - 1;
 	if (len < launcher->config.runs_max)
 		return -EINVAL;
+	/* A run beyond that is refused. Out of descriptors, we would take its message for one that our front cannot have sent. */
+	size_t most = (unsigned)launcher->facts.nofile_max / SLOT_FDS + SPARE_SLOTS;
+	if (len > most)
+		len = most;
 	launcher->slots = calloc(len, sizeof(*launcher->slots));
 	launcher->outbox = calloc(OUTBOX_MAX, sizeof(*launcher->outbox));
 	if (!launcher->slots || !launcher->outbox)
@@ -296,13 +303,13 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	} else if ((error = uid_block_open(&launcher->uids, 0, NULL))) {
 		goto err;
 	}
+	find_facts(launcher);
 	if ((error = open_slots(launcher)) || (error = open_namespaces(launcher, fault)))
 		goto err;
 	fault->step = "open the signals";
 	if ((error = open_signals(launcher)))
 		goto err;
 	launcher->no_spare = !config->reuse && !config->only_disk_kb;
-	find_facts(launcher);
 	fault->step = "make a user namespace";
 	if ((error = try_userns(launcher)))
 		goto err;

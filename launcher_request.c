@@ -100,16 +100,13 @@ check_run(struct launcher *launcher, const struct message_run *run, const int *f
 {
 	if (run->run >= launcher->config.runs_max || run->operation >= OPERATIONS_LEN ||
 	    run->network >= NETWORKS_LEN || run->has_copy_out > 1 ||
-	    !limits_valid(launcher, &run->limits, run->operation))
-		return violation(launcher, "run: out of range");
-	if (run->network == NETWORK_HOST && !launcher->config.network_host)
-		return violation(launcher, "network not granted");
-	if (slot_find(launcher, run))
-		return violation(launcher, "run: in use");
+	    (run->network == NETWORK_HOST && !launcher->config.network_host) ||
+	    !limits_valid(launcher, &run->limits, run->operation) || slot_find(launcher, run))
+		return violation(launcher, "run");
 	bool valid = fds_len == 4 + run->has_copy_out && parcel_valid(launcher, fds[0]);
 	for (size_t i = 1; valid && i < fds_len; i++)
 		valid = stream_valid(launcher, fds[i]);
-	return valid ? 0 : violation(launcher, "run: descriptors");
+	return valid ? 0 : violation(launcher, "run");
 }
 
 static int
@@ -213,9 +210,8 @@ close_session(struct launcher *launcher, struct store_session *session)
 static int
 open_session(struct launcher *launcher, const struct message_session *what, int record)
 {
-	if (what->network >= NETWORKS_LEN || (what->network == NETWORK_HOST && !launcher->config.network_host))
-		return violation(launcher, "network not granted");
-	if (what->disk_kb < 1 || what->disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
+	if (what->network >= NETWORKS_LEN || (what->network == NETWORK_HOST && !launcher->config.network_host) ||
+	    what->disk_kb < 1 || what->disk_kb > greatest_limit(launcher, LIMIT_DISK, OPERATION_COMMAND))
 		return violation(launcher, "session");
 	return memory_is_short(root_proc(launcher->root)) ? -ENOMEM : store_create(launcher->store, what, record);
 }

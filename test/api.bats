@@ -816,6 +816,22 @@ cpu_ms() {
 	expect_json .stdout_truncated true
 }
 
+@test "where few files can be open, runs that there are no descriptors for are refused, and the server goes on" {
+	local i codes clients=()
+	ulimit -n 256
+	start_server --log none --max-runs 64
+	for ((i = 0; i < 30; i++)); do
+		curl -sS --max-time 60 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' \
+			--data-binary '{"command": ["sleep", "1"]}' "$URL/run" >"$BATS_TEST_TMPDIR/code.$i" 3>&- &
+		clients+=($!)
+	done
+	wait "${clients[@]}"
+	codes=$(sort -u "$BATS_TEST_TMPDIR"/code.* | tr '\n' ' ')
+	[[ $codes == '200 ' || $codes == '200 503 ' ]] || expect "$codes" '200 503'
+	post /run '{"command": ["true"]}'
+	expect_json .exit_code 0
+}
+
 @test "the launcher uses no CPU time while a sandbox that is full of files is taken down" {
 	local before after i
 	start_server --log none --no-reuse
