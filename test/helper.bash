@@ -30,9 +30,9 @@ sanitized() {
 	grep -q __asan_init "$OPENSANDBOX"
 }
 
-# try_for SECONDS COMMAND...: until it succeeds; fails when the time is over.
+# try_for SECONDS COMMAND...: until it succeeds; fails when the time is over, on a machine that is SLOW times as slow.
 try_for() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * ${SLOW:-1} * 1000000))
 	shift
 	until "$@"; do
 		((${EPOCHREALTIME/[.,]/} < end)) || return 1
