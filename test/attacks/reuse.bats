@@ -83,6 +83,7 @@ thrown_away() {
 }
 
 @test "a run without a trace has its sandbox used again" {
+	! "$OPENSANDBOX" check | grep -q '^mem_peak .*cannot be reset' || skip 'the peak of a group cannot be reset by this kernel: none serves again'
 	local -A seen
 	local i again=0
 	for i in 1 2 3 4 5 6 7 8 9 10; do
