@@ -13,7 +13,8 @@ setup() {
 }
 
 @test "protections are taken away one by one, a sample of them, and each is missed" {
-	run test/mutations --short "${MUTATIONS_SAMPLE:-0}"
+	# So that what took too long is seen.
+	run timeout 500 test/mutations --short "${MUTATIONS_SAMPLE:-0}"
 	[[ $status = 0 && ${lines[-1]} =~ ^[0-9]+' passed, 0 failed' ]] || {
 		echo "$output" >&2
 		return 1
