@@ -1,6 +1,6 @@
-/* walk.c - every name below a directory that can be written: "w PATH", and at the top of it what can be read: "r PATH"
+/* walk.c - walk [-x PATH] DIRECTORY...: every name below a directory that can be written: "w PATH", and at the top of it what can be read: "r PATH"
  *
- * Goes nowhere by a symbolic link. A file can be written when it opens for writing, a directory when access(2) says so. */
+ * Goes nowhere by a symbolic link, nor below the PATH. A file can be written when it opens for writing, a directory when access(2) says so. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 enum { DEPTH_MAX = 64 };
+
+static const char *left_out = "";
 
 static int
 readable(const char *path, mode_t mode)
@@ -60,7 +62,7 @@ walk(const char *path, int depth, int reads)
 			printf("w %s\n", below);
 		if (reads && readable(below, stat.st_mode))
 			printf("r %s\n", below);
-		if (S_ISDIR(stat.st_mode))
+		if (S_ISDIR(stat.st_mode) && strcmp(below, left_out))
 			walk(below, depth + 1, reads && depth < 1);
 	}
 	closedir(directory);
@@ -69,7 +71,13 @@ walk(const char *path, int depth, int reads)
 int
 main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
+	int first = 1;
+
+	if (argc > 2 && !strcmp(argv[1], "-x")) {
+		left_out = argv[2];
+		first = 3;
+	}
+	for (int i = first; i < argc; i++) {
 		if (!access(argv[i], W_OK))
 			printf("w %s\n", argv[i]);
 		walk(argv[i], 0, strcmp(argv[i], "/usr") != 0);
