@@ -42,7 +42,7 @@ none_but() {
 @test "/proc has no top-level name that was not thought of" {
 	walked r | grep -E '^/proc/[^/]+$' | grep -v -E '^/proc/[0-9]+$' | sed 's|/proc/||' | none_but \
 		asound bootconfig buddyinfo bus cgroups cmdline config.gz consoles cpuinfo crypto devices diskstats dma driver \
-		dynamic_debug execdomains fb filesystems fs interrupts iomem ioports irq kallsyms kpagecgroup loadavg locks mdstat \
+		dynamic_debug execdomains fb filesystems fs interrupts iomem ioports irq kallsyms kpagecgroup loadavg locks mdstat schedstat \
 		meminfo misc modules mpt mtd net partitions pressure scsi softirqs spl stat swaps sys sysvipc tty uptime version \
 		version_signature vmstat zoneinfo allocinfo
 }
