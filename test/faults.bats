@@ -13,11 +13,6 @@ why_not() {
 setup_file() {
 	[[ -z $(why_not) ]] || return 0
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR"
-	mkdir -m 755 "$BATS_FILE_TMPDIR/tools"
-	local name
-	for name in fail_call visible; do
-		cc -O1 -o "$BATS_FILE_TMPDIR/tools/$name" "$root/test/programs/$name.c"
-	done
 	cp "$OPENSANDBOX" "$BATS_FILE_TMPDIR/opensandbox"
 }
 
@@ -42,7 +37,7 @@ nothing_left() {
 
 # faults MODE EVERY: see test/programs/faults.py.
 faults() {
-	PYTHONDONTWRITEBYTECODE=1 python3 "$root/test/programs/faults.py" "$BATS_FILE_TMPDIR/opensandbox" "$BATS_FILE_TMPDIR/tools" "$@" ||
+	PYTHONDONTWRITEBYTECODE=1 python3 "$root/test/programs/faults.py" "$BATS_FILE_TMPDIR/opensandbox" "$@" ||
 		false
 }
 

@@ -1,6 +1,6 @@
-"""faults.py BINARY TOOLS run|serve|session EVERY - what becomes of a run whose Nth system call fails, for each EVERYth N
+"""faults.py BINARY run|serve|session EVERY - what becomes of a run whose Nth system call fails, for each EVERYth N
 
-TOOLS is a directory with fail_call and visible (see there), which are built for it. Each call of the launcher's and of what is
+By fail_call.c and visible.c beside this file, which are built for it. Each call of the launcher's and of what is
 to become a sandbox fails once, with ENOMEM. Whatever it is: a command runs with all that protects it, or not at all; what went wrong is
 said; and a server that goes on serves the next run as if nothing had been.
 """
@@ -19,7 +19,12 @@ import urllib.request
 
 STARTED = 10
 NAMESPACES = ("net", "mnt", "uts", "ipc", "cgroup", "user", "pid")
-binary, tools, mode, every = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+binary, mode, every = sys.argv[1], sys.argv[2], int(sys.argv[3])
+directory = tempfile.TemporaryDirectory(prefix="opensandbox-soak.")
+tools = directory.name
+os.chmod(tools, 0o755)
+for program in ("fail_call", "visible"):
+    subprocess.run(["cc", "-O1", "-o", f"{tools}/{program}", f"{os.path.dirname(__file__)}/{program}.c"], check=True)
 hosts = {os.readlink("/proc/self/ns/" + name) for name in NAMESPACES}
 bind = f"{tools}:/tools"
 run = {"command": ["/tools/visible"], "mem": 32768}
