@@ -22,16 +22,22 @@ static const int64_t sockets_ns = 100 * MILLISECOND;	/* between two looks at the
  * accepted. The command cannot raise it (seccomp_table.c), and the kernel begins with 208 KB for each direction. */
 enum { SOCKET_KB = 512 };
 
+/* In place of what pid 1 has said. */
+static void
+report_fault(struct slot *slot, const char *step, int error)
+{
+	slot->report = (struct jail_report){ .type = JAIL_FAILED, .error = -error };
+	snprintf(slot->report.step, sizeof(slot->report.step), "%s", step);
+}
+
 static void
 read_usage(struct launcher *launcher, struct slot *slot, struct cgroup_usage *usage, bool final)
 {
 	int error = cgroup_read(slot->group, usage, final);
 
 	/* Without the figures nobody can tell how it ended. */
-	if (error && final && slot->report.type == JAIL_ENDED) {
-		slot->report = (struct jail_report){ .type = JAIL_FAILED, .error = -error };
-		strcpy(slot->report.step, "read the figures");
-	}
+	if (error && final && slot->report.type == JAIL_ENDED)
+		report_fault(slot, "read the figures", error);
 	if (by_group(launcher))
 		return;
 	/* The kernel may count memory, and its kills, all the same. */
@@ -77,10 +83,8 @@ count_sockets(const struct launcher *launcher, const struct slot *slot)
 static void
 fail(struct slot *slot, int error)
 {
-	if (!slot->report.type) {
-		slot->report = (struct jail_report){ .type = JAIL_FAILED, .error = -error };
-		snprintf(slot->report.step, sizeof(slot->report.step), "keep the limits");
-	}
+	if (!slot->report.type)
+		report_fault(slot, "keep the limits", error);
 	slot_kill(slot, VERDICT_INTERNAL);
 }
 
