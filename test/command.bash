@@ -41,6 +41,11 @@ expect_between() {
 	fi
 }
 
+# expect_ms MS LEAST MOST [WHAT]: a time, of which a slow machine may take more.
+expect_ms() {
+	expect_between "$1" "$2" "$(slow "$3")" "${4:-the time in ms}"
+}
+
 # build_programs NAME...: compiles test/programs/NAME.c into $PROGRAMS, static where that is possible;
 # to be shown to a sandbox by --bind "$PROGRAMS:/programs".
 build_programs() {

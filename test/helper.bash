@@ -30,7 +30,12 @@ sanitized() {
 	grep -q __asan_init "$OPENSANDBOX"
 }
 
-# try_for SECONDS COMMAND...: until it succeeds; fails when the time is over, on a machine that is SLOW times as slow.
+# slow NUMBER: as many, for a machine that is SLOW times as slow as a usual one.
+slow() {
+	echo $(($1 * ${SLOW:-1}))
+}
+
+# try_for SECONDS COMMAND...: until it succeeds; fails when the (slow) time is over.
 try_for() {
 	local end=$((${EPOCHREALTIME/[.,]/} + $1 * ${SLOW:-1} * 1000000))
 	shift

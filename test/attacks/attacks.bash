@@ -32,14 +32,14 @@ build_attacks() {
 # start_attacked [OPTION...]: the programs, a server that shows them, and a session on it: SESSION.
 start_attacked() {
 	build_attacks attack
-	start_file_server --bind "$ATTACKS:/attacks" --log none "$@"
+	start_file_server --bind "$ATTACKS:/attacks" --log none --max-time 600000 "$@"
 	SESSION=$(new_session)
 	export SESSION
 }
 
 # new_session [JSON]: its id.
 new_session() {
-	curl -sS --max-time 60 -H 'Content-Type: application/json' --data-binary "${1:-"{}"}" \
+	curl -sS --max-time "$(slow 60)" -H 'Content-Type: application/json' --data-binary "${1:-"{}"}" \
 		"$URL/sessions" | jq -r .session_id
 }
 
@@ -114,26 +114,26 @@ none_works() {
 	[[ -n $1 ]] && expect "$(grep ' ok$' <<<"$1")" '' 'what worked'
 }
 
-# answers_in MS: the API answers /health within so many ms.
+# answers_in MS: the API answers /health within so many ms (slow ones).
 answers_in() {
 	local began=${EPOCHREALTIME/[.,]/} took
 	get /health
 	took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
 	expect_status 200
-	((took <= $1)) || {
+	((took <= $(slow "$1"))) || {
 		echo "/health took $took ms" >&2
 		return 1
 	}
 }
 
 # watch_health: asks /health in the background until `health_was MS`, which fails when the slowest
-# answer took longer (curl's own start is in it), or one failed.
+# answer took longer (slow ms; curl's own start is in it), or one failed.
 watch_health() {
 	: >"$BATS_TEST_TMPDIR/health"
 	: >"$BATS_TEST_TMPDIR/watching"
 	(
 		while [[ -e $BATS_TEST_TMPDIR/watching ]]; do
-			curl -sS -o /dev/null --max-time 20 -w '%{http_code} %{time_total}\n' "$URL/health" \
+			curl -sS -o /dev/null --max-time "$(slow 20)" -w '%{http_code} %{time_total}\n' "$URL/health" \
 				>>"$BATS_TEST_TMPDIR/health" 2>&1
 			sleep 0.05
 		done
@@ -144,7 +144,7 @@ watch_health() {
 health_was() {
 	rm "$BATS_TEST_TMPDIR/watching"
 	wait "$WATCHER" || :
-	awk -v most="$1" '
+	awk -v most="$(slow "$1")" '
 		$1 != 200 || $2 * 1000 > most { print "/health: " $0; bad = 1 }
 		END { if (!NR) print "/health was never asked"; exit bad || !NR }' "$BATS_TEST_TMPDIR/health" >&2
 }
@@ -216,7 +216,7 @@ need_modes() {
 
 # attacked MODE FILE: all its tests pass, and there are at least five that are not skipped.
 attacked() {
-	TMPDIR=$BATS_TEST_TMPDIR BATS_TEST_TIMEOUT=100 "$root/test/modes" "$@" >"$BATS_TEST_TMPDIR/tap" 2>&1 || {
+	TMPDIR=$BATS_TEST_TMPDIR BATS_TEST_TIMEOUT=$(slow 100) "$root/test/modes" "$@" >"$BATS_TEST_TMPDIR/tap" 2>&1 || {
 		cat "$BATS_TEST_TMPDIR/tap" >&2
 		return 1
 	}

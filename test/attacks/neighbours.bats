@@ -37,7 +37,7 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 		for i in 1 2 3; do
 			(
 				id=$(new_session '{"ttl": 60}')
-				curl -s --max-time 60 -H 'Content-Type: application/json' "$URL/sessions/$id/run" -d "$(body_of \
+				curl -s --max-time "$(slow 60)" -H 'Content-Type: application/json' "$URL/sessions/$id/run" -d "$(body_of \
 					'{"wall_time": 20000}' sh -c 'readlink /proc/self/ns/net; grep -v -e lo: -e "|" /proc/net/dev; sleep 2')"
 			) | jq -r .stdout >"$BATS_TEST_TMPDIR/net.$i" &
 			running+=($!)
@@ -59,14 +59,16 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 }
 
 @test "a sandbox sees, signals and traces no process of another" {
-	local expected pids sleeper
-	in_session "$SESSION" '{"wall_time": 20000}' -- sleep 4 >/dev/null &
+	local expected pids sleeper seconds
+	# Nobody else's.
+	seconds=$(slow 4).0$$
+	in_session "$SESSION" '{"wall_time": 60000}' -- sleep "$seconds" >/dev/null &
 	sleeper=$!
-	sleep 0.7
+	try_for 3 pgrep -x -f "sleep $seconds"
 	api -- sh -c 'ls /proc | grep "^[0-9]"; ps -e 2>/dev/null | grep -c sleep'
 	[[ $(json .stdout) != *$'\n1\n' ]]
 	# The host's pids of the other, and small ones.
-	pids=$(pgrep -f 'sleep 4' | tr '\n' ' ')
+	pids=$(pgrep -x -f "sleep $seconds" | tr '\n' ' ')
 	# shellcheck disable=SC2086 # words on purpose
 	api -- /attacks/attack signal $pids
 	expected=$(for _ in $pids; do printf '%s ESRCH\n' kill ptrace prlimit getpgid; done)
@@ -78,13 +80,16 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 
 @test "two sandboxes at once have two uids on the host, and pid 1 has one of its own" {
 	local word=attack-uids-$$ uids runs=()
-	api '{"wall_time": 20000}' -- sh -c 'sleep 3; :' "$word" >/dev/null &
+	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 4); :" "$word" >/dev/null &
 	runs+=($!)
-	in_session "$SESSION" '{"wall_time": 20000}' -- sh -c 'sleep 3; :' "$word" >/dev/null &
+	in_session "$SESSION" '{"wall_time": 60000}' -- sh -c "sleep $(slow 4); :" "$word" >/dev/null &
 	runs+=($!)
-	in_session "$OTHER" '{"wall_time": 20000}' -- sh -c 'sleep 3; :' "$word" >/dev/null &
+	in_session "$OTHER" '{"wall_time": 60000}' -- sh -c "sleep $(slow 4); :" "$word" >/dev/null &
 	runs+=($!)
-	sleep 1.2
+	three() {
+		[[ $(count_with_word "$word") = 3 ]]
+	}
+	try_for 3 three
 	uids=$(for file in $(grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null); do
 		pid=${file#/proc/}
 		pid=${pid%%/*}

@@ -11,7 +11,7 @@ setup_file() {
 	watch_health
 	api '{"wall_time": 1500, "time": 60000, "procs": 64, "mem": 131072}' -- /attacks/attack fork_bomb
 	expect_match "$(json .status)" '^(wall_time_limit|time_limit|memory_limit)$'
-	expect_between "$(json .wall_time)" 1 4000 'the wall time'
+	expect_ms "$(json .wall_time)" 1 4000 'the wall time'
 	health_was 1500
 }
 
@@ -19,7 +19,7 @@ setup_file() {
 	watch_health
 	in_session "$SESSION" '{"time": 800, "procs": 64, "mem": 131072}' -- /attacks/attack fork_bomb exec
 	expect_match "$(json .status)" '^(time_limit|memory_limit)$'
-	expect_between "$(json .wall_time)" 1 5000 'the wall time'
+	expect_ms "$(json .wall_time)" 1 5000 'the wall time'
 	health_was 1500
 }
 
@@ -36,7 +36,7 @@ setup_file() {
 		# 200 ms of work: with a share of a process, not of a sandbox, it would take 15 s beside the 240 others.
 		api '{"time": 250, "wall_time": 30000}' -- sh -c 'while :; do :; done'
 		expect_json .status time_limit
-		expect_between "$(json .wall_time)" 1 4000 'the time that 250 ms of work took'
+		expect_ms "$(json .wall_time)" 1 4000 'the time that 250 ms of work took'
 		api -- true
 		expect_json .status exited
 	done
@@ -49,7 +49,7 @@ hit() {
 	local word=$1
 	shift
 	while [[ ! -f $BATS_TEST_TMPDIR/over ]]; do
-		curl -s --max-time 60 -H 'Content-Type: application/json' -d "$(body_of "$@")" "$URL/run" |
+		curl -s --max-time "$(slow 60)" -H 'Content-Type: application/json' -d "$(body_of "$@")" "$URL/run" |
 			jq -r .status >>"$BATS_TEST_TMPDIR/hits.$word"
 	done
 }
@@ -70,7 +70,7 @@ hit() {
 		# With a fair share of one core 200 ms of work take 1.4 s here; with a process's among those of the bombs, half a minute.
 		api '{"time": 200, "wall_time": 60000}' -- sh -c 'while :; do :; done'
 		expect_json .status time_limit
-		expect_between "$(json .wall_time)" 1 12000 'the time that 200 ms of work took'
+		expect_ms "$(json .wall_time)" 1 12000 'the time that 200 ms of work took'
 	done
 	answers_in 1500
 	: >"$BATS_TEST_TMPDIR/over"
@@ -79,7 +79,7 @@ hit() {
 		expect "$(sort "$BATS_TEST_TMPDIR/hits.$i" | uniq | grep -vx -e time_limit -e memory_limit)" '' "the verdicts of $i"
 	done
 	for i in {1..16}; do
-		curl -s --max-time 60 -H 'Content-Type: application/json' -d "$(body_of '{}' echo whole)" "$URL/run" \
+		curl -s --max-time "$(slow 60)" -H 'Content-Type: application/json' -d "$(body_of '{}' echo whole)" "$URL/run" \
 			>"$BATS_TEST_TMPDIR/whole.$i" &
 		running+=($!)
 	done
@@ -182,7 +182,7 @@ kernel_kb() {
 	watch_health
 	api '{"time": 500, "procs": 20}' -- /attacks/attack spin 8
 	expect_json .status time_limit
-	expect_between "$(json .time)" 495 700
+	expect_ms "$(json .time)" 495 700
 	health_was 1000
 }
 
@@ -191,7 +191,7 @@ kernel_kb() {
 	for attack in stop stall; do
 		api '{"wall_time": 400}' -- /attacks/attack $attack
 		expect_json .status wall_time_limit
-		expect_between "$(json .wall_time)" 400 1400
+		expect_ms "$(json .wall_time)" 400 1400
 	done
 	in_session "$SESSION" '{"wall_time": 400}' -- sleep 100
 	expect_json .status wall_time_limit

@@ -42,7 +42,7 @@ setup_file() {
 	api '{"mem": 32768, "wall_time": 20000}' -- sh -c '/attacks/attack eat touch 100; sleep 15; :' "$word"
 	expect_json .status memory_limit
 	none_with_word "$word"
-	expect_between "$(json .wall_time)" 0 5000
+	expect_ms "$(json .wall_time)" 0 5000
 }
 
 @test "arguments and variables that are too large are refused or fail to start, and never hang" {

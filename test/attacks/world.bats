@@ -167,8 +167,8 @@ teardown() {
 	if [[ $EUID = 0 ]]; then
 		# Not the function: that would be a shell's child, and the shell the one to be ended.
 		# shellcheck disable=SC2086 # words on purpose
-		"$OPENSANDBOX" --run $SANDBOX_OPTIONS --bind "$ATTACKS:/attacks" --bind "$shown:/shown" --wall-time 60000 -- \
-			/attacks/world locks /shown/tool 50 \
+		"$OPENSANDBOX" --run $SANDBOX_OPTIONS --bind "$ATTACKS:/attacks" --bind "$shown:/shown" --wall-time 600000 -- \
+			/attacks/world locks /shown/tool "$(slow 50)" \
 			</dev/null >"$BATS_TEST_TMPDIR/said" 3>&- &
 		run=$!
 		try_for 20 grep -q watch "$BATS_TEST_TMPDIR/said"
@@ -178,7 +178,7 @@ teardown() {
 		expect "$exit_code" 1 'what another sandbox is told of the lock'
 		run ! python3 -c 'import fcntl, sys; fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)' "$shown/tool"
 		# A lease would have each of these wait.
-		timeout 10 sh -euc 'cat "$1"; echo "#!/bin/sh" >"$1"; echo "echo changed" >>"$1"; chmod 755 "$1"; "$1"; cp "$1" "$1.new"; mv "$1.new" "$1"' \
+		timeout "$(slow 10)" sh -euc 'cat "$1"; echo "#!/bin/sh" >"$1"; echo "echo changed" >>"$1"; chmod 755 "$1"; "$1"; cp "$1" "$1.new"; mv "$1.new" "$1"' \
 			sh "$shown/tool" >"$BATS_TEST_TMPDIR/used"
 		expect "$(cat "$BATS_TEST_TMPDIR/used")" $'#!/bin/sh\necho runs\nchanged'
 		kill "$run"
