@@ -137,14 +137,14 @@ kernel_kb() {
 }
 
 @test "memory in queues of sockets that no control group counts is bounded by the memory limit" {
-	local way before most
+	local way before most limits='{"mem": 32768, "nofile": 1024, "time": 300000, "wall_time": 200000}'
 	for way in answers errors; do
 		before=$(kernel_kb) most=0
-		post /run "$(body_of '{"mem": 32768, "nofile": 1024, "time": 30000, "wall_time": 20000}' /attacks/attack eat $way)" &
+		post /run "$(body_of "$limits" /attacks/attack eat $way "$(slow 8)")" &
 		watch_until_ended $! kernel_kb
 		# Without a bound it is more than a gigabyte.
 		expect_between "$most" 0 600000 "KB of the kernel's by $way"
-		api '{"mem": 32768, "nofile": 1024, "time": 30000, "wall_time": 20000}' -- /attacks/attack eat "$way"
+		api "$limits" -- /attacks/attack eat "$way" "$(slow 8)"
 		expect_json .status memory_limit
 	done
 }

@@ -697,7 +697,7 @@ queue_errors(int fd)
 }
 
 static void
-eat_queues(int family, void (*fill)(int fd))
+eat_queues(unsigned seconds, int family, void (*fill)(int fd))
 {
 	int most = 1 << 30;
 
@@ -712,13 +712,13 @@ eat_queues(int family, void (*fill)(int fd))
 			fill(fd);
 		}
 	}
-	sleep(8);
+	sleep(seconds);
 }
 
 static void
 attack_eat(int argc, char **argv)
 {
-	size_t mb = argc > 1 ? (size_t)atol(argv[1]) : 200;
+	size_t mb = argc > 1 ? (size_t)atol(argv[1]) : 200;	/* of queues: seconds */
 
 	if (!strcmp(argv[0], "touch"))
 		eat_touch(mb);
@@ -735,9 +735,9 @@ attack_eat(int argc, char **argv)
 	else if (!strcmp(argv[0], "tcp"))
 		eat_sockets(mb, AF_INET, SOCK_STREAM);
 	else if (!strcmp(argv[0], "answers"))
-		eat_queues(AF_NETLINK, queue_answers);
+		eat_queues((unsigned)mb, AF_NETLINK, queue_answers);
 	else if (!strcmp(argv[0], "errors"))
-		eat_queues(AF_INET, queue_errors);
+		eat_queues((unsigned)mb, AF_INET, queue_errors);
 	printf("%s not bounded\n", argv[0]);
 }
 
