@@ -423,15 +423,19 @@ set_rlimits(const struct jail_order *order)
 }
 
 /* pid 1 keeps the launcher's priority: it has to run before it can be killed or reap, and among a hundred busy processes its
- * turn would come a quarter of a second late. What it starts has the ordinary one. */
+ * turn would come a quarter of a second late. What it starts has the ordinary one, and no class or personality of the caller's.
+ * What makes it less than ordinary stays where we may not take it back. */
 static int
-lower_priority(void)
+be_ordinary(void)
 {
-	errno = 0;
-	int nice = getpriority(PRIO_PROCESS, 0);
-	if (nice == -1 && errno)
+	static const int no_priority;	/* a struct sched_param */
+
+	if ((setpriority(PRIO_PROCESS, 0, 0) && errno != EACCES) ||
+	    (syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &no_priority) && errno != EPERM))
 		return -errno;
-	return nice < 0 && setpriority(PRIO_PROCESS, 0, 0) ? -errno : 0;
+	(void)syscall(SYS_ioprio_set, 1, 0, 0);
+	(void)prctl(PR_SET_TIMERSLACK, 50000);
+	return syscall(SYS_personality, 0) < 0 ? -errno : 0;
 }
 
 static int
@@ -439,7 +443,7 @@ become_user(const struct jail *jail)
 {
 	uid_t uid = jail->user_uid;
 
-	int error = lower_priority();
+	int error = be_ordinary();
 	if (error)
 		return error;
 	if (syscall(SYS_setresgid, uid, uid, uid) || syscall(SYS_setresuid, uid, uid, uid))

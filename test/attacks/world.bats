@@ -18,24 +18,33 @@ teardown() {
 }
 
 @test "timers, slack, capabilities, securebits and priorities of the caller are not inherited" {
-	local expected
-	expected=$(printf '%s\n' 'capabilities 0, keepcaps 0' 'timerslack 50000, transparent huge pages off 0, io priority 0' \
-		'machine check 2, tid address own' 'rtprio 0' 'nice 0')
-	everywhere exited "$expected"$'\nrttime unlimited\nio priority realtime Operation not permitted' -- /attacks/world inherited
+	local expected='capabilities 0, keepcaps 0
+timerslack 50000, transparent huge pages off 0, io priority 0
+machine check 2, tid address own
+rtprio 0
+nice 0
+rttime unlimited
+io priority realtime Operation not permitted'
+	everywhere exited "$expected" -- /attacks/world inherited
 	need python3
 	python3 - "$OPENSANDBOX" "$ATTACKS" >"$BATS_TEST_TMPDIR/inherited" <<-'PY'
 		import ctypes, os, signal, sys
 		libc = ctypes.CDLL(None)
 		libc.prctl(29, 1, 0, 0, 0)          # PR_SET_TIMERSLACK
-		libc.prctl(41, 1, 0, 0, 0)          # PR_SET_THP_DISABLE
 		libc.prctl(8, 1, 0, 0, 0)           # PR_SET_KEEPCAPS
-		libc.prctl(33, 1, 1, 0, 0)          # PR_MCE_KILL
-		libc.syscall(251, 1, 0, 3 << 13)    # ioprio_set: idle
+		libc.syscall(30 if os.uname().machine == "aarch64" else 251, 1, 0, 3 << 13)    # ioprio_set: idle
 		signal.setitimer(signal.ITIMER_REAL, 1000)
+		# One that waits, for whoever lets it.
+		signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+		os.kill(os.getpid(), signal.SIGUSR2)
 		os.execv(sys.argv[1], [sys.argv[1], "--run", "--bind", sys.argv[2] + ":/attacks", "--", "/attacks/world", "inherited"])
 	PY
-	head -n 1 "$BATS_TEST_TMPDIR/inherited" | grep -q -x 'capabilities 0, keepcaps 0'
-	[[ $(grep -c "timer . runs" "$BATS_TEST_TMPDIR/inherited") = 0 ]]
+	expect "$(<"$BATS_TEST_TMPDIR/inherited")" "$expected"
+	[[ $EUID = 0 ]] || return 0
+	need setpriv
+	setpriv --inh-caps=+net_raw --ambient-caps=+net_raw "$OPENSANDBOX" --run -- sed -n 's/^Cap\(.*\):[[:space:]]*0*$/\1/p' \
+		/proc/self/status >"$BATS_TEST_TMPDIR/capabilities"
+	expect "$(<"$BATS_TEST_TMPDIR/capabilities")" $'Inh\nPrm\nEff\nBnd\nAmb'
 }
 
 @test "a lock that the caller holds is not held on by the sandbox" {

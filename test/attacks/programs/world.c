@@ -54,8 +54,13 @@ static void
 inherited(char **argv)
 {
 	int caps = 0;
+	sigset_t pending;
 
 	(void)argv;
+	sigpending(&pending);
+	for (int number = 1; number < 65; number++)
+		if (sigismember(&pending, number) == 1)
+			printf("signal %d is pending\n", number);
 	for (int which = 0; which < 3; which++) {
 		struct itimerval timer;
 		getitimer(which, &timer);
