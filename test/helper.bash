@@ -149,12 +149,15 @@ teardown_file() {
 	stop_left all
 }
 
-# --- requests: each sets status_code, body, and head (the reply's header fields) ---
+# --- requests: each sets status_code, body, head (the reply's header fields), and reply_file (the bytes of the body) ---
 
 # request METHOD PATH [OPTION OF CURL...]
 request() {
-	local method=$1 path=$2 reply=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/reply
+	local method=$1 path=$2 reply
 	shift 2
+	# Of each shell its own: a request in the background writes into no other's.
+	reply=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/reply.$BASHPID
+	reply_file=$reply
 	local verb=(-X "$method")
 	[[ $method != HEAD ]] || verb=(--head)
 	: >"$reply"

@@ -310,8 +310,9 @@ start_poor() {
 	get /version "${auth[@]}"
 	expect_status 200
 	[[ $body != *"$token"* ]]
-	post /run "$(run_json sh -c "env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n' | grep -v tok-3")" "${auth[@]}"
+	post /run "$(run_json sh -c "env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'")" "${auth[@]}"
 	expect_status 200
+	[[ $(json .stdout) = *PATH=*PATH=* ]]
 	[[ $body != *"$token"* ]]
 	for pid in "$SERVER_PID" $(pgrep -P "$SERVER_PID"); do
 		tr '\0' '\n' <"/proc/$pid/environ" >"$BATS_TEST_TMPDIR/seen" || continue

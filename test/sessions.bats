@@ -40,7 +40,7 @@ put_text() {
 
 # The body of the last GET, byte for byte.
 reply_is() {
-	cmp "$BATS_TEST_TMPDIR/reply" "$1"
+	cmp "$reply_file" "$1"
 }
 
 expect_file() {
@@ -667,7 +667,7 @@ os.mkdir("sub"); os.symlink("/etc/passwd", "link"); os.mkfifo("fifo")'
 	while read -r name; do
 		get "$AT/files/d/$name"
 		expect "$status_code" 200 "the status of $name"
-		expect "$(od -v -An -tx1 <"$BATS_TEST_TMPDIR/reply" | tr -d ' \n')" \
+		expect "$(od -v -An -tx1 <"$reply_file" | tr -d ' \n')" \
 			"$(python3 -c 'import sys, urllib.parse; print(urllib.parse.unquote_to_bytes(sys.argv[1]).hex())' "$name")"
 		request DELETE "$AT/files/d/$name"
 		expect_status 204

@@ -9,7 +9,7 @@ setup_file() {
 
 @test "daemons are gone when the command ends" {
 	local word=attack-daemon-$$
-	everywhere exited left -- /attacks/attack daemon "$word"
+	everywhere exited '3 left' -- /attacks/attack daemon "$word"
 	try_for 2 none_with_word "$word"
 	in_session "$SESSION" -- sh -c 'ls /proc | grep -c "^[0-9]"'
 	expect_between "$(json .stdout)" 1 4 'processes in the session'
@@ -100,10 +100,16 @@ count_is_up() {
 }
 
 @test "a client that goes away cancels its run" {
-	local word=attack-canceled-$$
-	curl -s -o /dev/null --max-time 1 -H 'Content-Type: application/json' \
-		-d "{\"command\": [\"sh\", \"-c\", \"trap '' TERM HUP PIPE; sleep 60; :\", \"$word\"]}" "$URL/run" || :
-	try_for 3 none_with_word "$word"
+	local word=attack-canceled-$$ client path
+	for path in run "sessions/$SESSION/run"; do
+		curl -s -o /dev/null -H 'Content-Type: application/json' \
+			-d "{\"command\": [\"sh\", \"-c\", \"trap '' TERM HUP PIPE; sleep 60; :\", \"$word\"]}" "$URL/$path" 3>&- &
+		client=$!
+		try_for 10 count_is_up "$word"
+		kill "$client"
+		wait "$client" || :
+		try_for 3 none_with_word "$word"
+	done
 }
 
 @test "what is inherited is as new: signals, umask, nice, scheduler, limits, session" {

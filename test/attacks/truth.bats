@@ -56,10 +56,13 @@ setup_file() {
 	expect_match "$status_code $(json .status)" '^(400|413|200 exec_failed)'
 	jq -nc '{command: ["true"], env: ([range(30000)] | map({("V\(.)"): "x"}) | add)}' >"$BATS_TEST_TMPDIR/args"
 	request POST /run -H 'Content-Type: application/json' --data-binary @"$BATS_TEST_TMPDIR/args"
-	expect_match "$status_code $(json .status)" '^(400|413|200)'
+	expect_match "$status_code $(json .status)" '^(400|413|200 (exited|exec_failed))'
 }
 
 @test "a tracer that hides the command's end delays it to the wall time at most" {
-	api '{"wall_time": 1500}' -- /attacks/attack stop
+	everywhere wall_time_limit traced '{"wall_time": 1000}' -- /attacks/attack hide
+	expect_ms "$(json .wall_time)" 1000 3000
+	# Nor is there anything to be traced for by one who is stopped himself.
+	api '{"wall_time": 1000}' -- /attacks/attack stop
 	expect_json .status wall_time_limit
 }

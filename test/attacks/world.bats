@@ -49,18 +49,23 @@ io priority realtime Operation not permitted'
 
 @test "a lock that the caller holds is not held on by the sandbox" {
 	need flock
-	local run
+	local run inside seconds
+	# Nobody else's.
+	seconds=$(slow 3).0$$
 	exec 9>"$BATS_TEST_TMPDIR/lock"
 	flock -n 9
-	sandbox -- sleep 3 </dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
+	sandbox -- sleep "$seconds" </dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
 	run=$!
-	sleep 1
+	try_for 10 pgrep -x -f "sleep $seconds"
 	exec 9>&-
-	# The front is the caller's own child and may hold it: nothing of the sandbox does.
-	local inside
-	for inside in $(pgrep -x sleep); do
-		expect "$(find "/proc/$inside/fd" -lname "$BATS_TEST_TMPDIR/lock" 2>/dev/null | wc -l)" 0 "locks that $inside holds"
-	done
+	# The launcher and the front are the caller's own children and may hold it: nothing of the sandbox does.
+	inside=$(pgrep -x -f "sleep $seconds")
+	if [[ $EUID = 0 ]]; then
+		local init
+		init=$(awk '$1 == "PPid:" { print $2 }' "/proc/$inside/status")
+		expect "$(find "/proc/$inside/fd" "/proc/$init/fd" -lname "$BATS_TEST_TMPDIR/lock" | wc -l)" 0 'locks that the command and its pid 1 hold'
+	fi
+	expect "$(find "/proc/$inside/fd" -mindepth 1 | wc -l)" 3 'descriptors of the command'
 	wait "$run"
 	flock -n "$BATS_TEST_TMPDIR/lock" true
 }
@@ -73,8 +78,15 @@ io priority realtime Operation not permitted'
 }
 
 @test "by IPv6 no more is reached than by IPv4" {
-	refused "$(printf '%s refused\n' ::1 ::ffff:127.0.0.1 fe80::1 ff02::1 2001:db8::1 64:ff9b::7f00:1)" -- \
-		/attacks/world connect6 ::1 "$PORT" ::ffff:127.0.0.1 "$PORT" fe80::1 "$PORT" ff02::1 "$PORT" 2001:db8::1 80 64:ff9b::7f00:1 80
+	local expected
+	expected=$(printf '%s\n' '::1 refused' '::ffff:127.0.0.1 refused' 'fe80::1 unreachable' 'ff02::1 unreachable' \
+		'2001:db8::1 unreachable' '64:ff9b::7f00:1 unreachable')
+	refused "$expected" -- /attacks/world connect6 ::1 "$PORT" ::ffff:127.0.0.1 "$PORT" fe80::1 "$PORT" ff02::1 "$PORT" \
+		2001:db8::1 80 64:ff9b::7f00:1 80
+	# They are there to be reached: the server listens at both.
+	"$ATTACKS/world" connect6 ::1 "$PORT" ::ffff:127.0.0.1 "$PORT" >"$BATS_TEST_TMPDIR/outside"
+	grep -q -x '::ffff:127.0.0.1 ok' "$BATS_TEST_TMPDIR/outside"
+	! grep -q '\[::1\]' "$SERVER_LOG" || grep -q -x '::1 ok' "$BATS_TEST_TMPDIR/outside"
 }
 
 @test "a program with capabilities or set-user-ID in a bound directory gains nothing" {
@@ -139,8 +151,12 @@ io priority realtime Operation not permitted'
 	host=$(grep -v -E '^(root|user|nobody):' /etc/passwd | head -n 1)
 	[[ -n $host ]]
 	id=$(new_session)
-	in_session "$id" '{"time": 60000, "wall_time": 60000}' -- /attacks/world swap_names 12 >/dev/null &
+	in_session "$id" '{"time": 60000, "wall_time": 60000, "procs": 70}' -- /attacks/world swap_names 12 >/dev/null &
 	swapper=$!
+	threads() {
+		get "/sessions/$id/files/tmp/own" && [[ $body = '64 threads' ]]
+	}
+	try_for 20 threads
 	for i in {1..12}; do
 		request PUT "/sessions/$id/files/tmp/a/b/$mark" --data-binary marked
 		[[ $status_code =~ ^(20[14]|4..|507)$ ]]
@@ -148,6 +164,10 @@ io priority realtime Operation not permitted'
 		[[ $body != *"$host"* ]]
 		request GET "/sessions/$id/files/tmp/a/b/shadow"
 		[[ $status_code != 5?? && $body != *:\$* ]]
+		request GET "/sessions/$id/files/tmp/a/b"
+		[[ $status_code =~ ^(200|4..)$ && $body != *'"shadow-"'* ]]
+		request HEAD "/sessions/$id/files/home/user/c"
+		[[ $status_code =~ ^(200|4..)$ ]]
 		request DELETE "/sessions/$id/files/tmp/a/b/f"
 		post "/sessions/$id/run" "$(jq -nc --arg mark "$mark" '{command: ["sh", "-c", "echo x >" + $mark + "; pwd -P"], cwd: "/tmp/a/b",
 			files: {($mark): "marked", ("/var/tmp/d/" + $mark): "marked"}, copy_out: ["shadow", "/home/user/c/passwd"]}')"

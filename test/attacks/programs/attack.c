@@ -35,6 +35,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static const struct error_name {
@@ -255,6 +256,7 @@ attack_socket(int argc, char **argv)
 	}
 	say("raw", socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
 	say("ping", socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+	say("raw by IPv6", socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
 	say("raw with the high half set", syscall(SYS_socket, 0x100000000l | AF_INET, SOCK_RAW, IPPROTO_RAW));
 	say("packet", syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0x300));
 	say("packet by inet", socket(AF_INET, 10, 0x300));
@@ -362,8 +364,13 @@ attack_read_only(int argc, char **argv)
 		say("chmod", fchmod(fd, 0777));
 		say("utimes", futimens(fd, NULL));
 		say("unlink", unlink(argv[i]));
-		int shared = (int)(intptr_t)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		say("map shared", shared);
+		void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		say("map shared", shared == MAP_FAILED ? -1 : 0);
+		shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+		say("mprotect", mprotect(shared, 4096, PROT_READ | PROT_WRITE));
+		say("rename", rename(argv[i], "/tmp/taken"));
+		say("link over it", link(argv[i], "/tmp/taken"));
+		say("xattr", fsetxattr(fd, "user.planted", "x", 1, 0));
 		close(fd);
 	}
 }
@@ -902,6 +909,28 @@ attack_stop(int argc, char **argv)
 		pause();
 }
 
+/* The command's end is told to who traces it first, and to pid 1 when that one has waited: which it never does. */
+static void
+attack_hide(int argc, char **argv)
+{
+	pid_t command = getpid();
+	int ready[2];
+	char result = 0;
+
+	(void)argc, (void)argv;
+	(void)prctl(PR_SET_PTRACER, -1L);
+	if (pipe(ready) || fork() == 0) {
+		result = ptrace(PTRACE_SEIZE, command, 0, 0) ? 'n' : 'y';
+		(void)!write(ready[1], &result, 1);
+		for (;;)
+			pause();
+	}
+	(void)!read(ready[0], &result, 1);
+	printf("%s\n", result == 'y' ? "traced" : "not traced");
+	fflush(stdout);
+	_exit(3);
+}
+
 static void
 attack_crash(int argc, char **argv)
 {
@@ -933,7 +962,12 @@ attack_crash(int argc, char **argv)
 static void
 attack_daemon(int argc, char **argv)
 {
+	int running[2], n = 0;
+	char letter;
+
 	(void)argc;
+	if (pipe(running))
+		return;
 	for (int i = 0; i < 3; i++) {
 		if (fork() > 0)
 			continue;
@@ -942,11 +976,14 @@ attack_daemon(int argc, char **argv)
 			_exit(0);
 		signal(SIGTERM, SIG_IGN);
 		signal(SIGHUP, SIG_IGN);
-		execl("/bin/sh", "sh", "-c", "while :; do sleep 1; done", argv[0], (char *)NULL);
+		dup2(running[1], 1);
+		close(running[0]);
+		execl("/bin/sh", "sh", "-c", "echo; exec >/dev/null; while :; do sleep 1; done", argv[0], (char *)NULL);
 		_exit(1);
 	}
-	usleep(200000);
-	printf("left\n");
+	while (n < 3 && read(running[0], &letter, 1) == 1)
+		n++;
+	printf("%d left\n", n);
 }
 
 /* A busy machine may leave as many dying ones as there may be: that passes, unless nobody reaps them. */
@@ -1166,7 +1203,7 @@ static const struct attack {
 	{ "forks", attack_forks }, { "eat", attack_eat }, { "fill", attack_fill },
 	{ "inodes", attack_inodes }, { "sparse", attack_sparse }, { "fds_exhaust", attack_fds_exhaust },
 	{ "quotas", attack_quotas }, { "spin", attack_spin }, { "stall", attack_stall },
-	{ "stop", attack_stop }, { "crash", attack_crash }, { "daemon", attack_daemon },
+	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon },
 	{ "orphans", attack_orphans }, { "signal", attack_signal }, { "meet", attack_meet },
 	{ "pass", attack_pass }, { "shared", attack_shared }, { "swap", attack_swap },
 	{ "deep", attack_deep }, { "plant", attack_plant },

@@ -134,7 +134,7 @@ connect6(char **argv)
 		inet_pton(AF_INET6, argv[0], &to.sin6_addr);
 		int fd = socket(AF_INET6, SOCK_STREAM, 0);
 		int result = connect(fd, (struct sockaddr *)&to, sizeof(to));
-		printf("%s %s\n", argv[0], result ? "refused" : "ok");
+		printf("%s %s\n", argv[0], fd < 0 ? "not tried" : !result ? "ok" : errno == ECONNREFUSED ? "refused" : "unreachable");
 		close(fd);
 	}
 }
@@ -209,13 +209,15 @@ swap_names(char **argv)
 {
 	pthread_attr_t small;
 	pthread_t thread;
+	size_t threads = 0;
 
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 32768);
-	close(open("/tmp/own", O_WRONLY | O_CREAT, 0666));
-	for (size_t i = 1; i < 64; i++)
-		if (pthread_create(&thread, &small, change_names, (void *)(i * 7919)))
-			break;
+	int own = open("/tmp/own", O_WRONLY | O_CREAT, 0666);
+	while (threads < 64 && !pthread_create(&thread, &small, change_names, (void *)((threads + 1) * 7919)))
+		threads++;
+	dprintf(own, "%zu threads", threads);
+	close(own);
 	sleep((unsigned)atoi(argv[0]));
 	printf("swapped\n");
 	fflush(stdout);
