@@ -26,11 +26,11 @@
 
 #include "check_private.h"
 #include "format.h"
+#include "jail.h"
 #include "json.h"
 #include "result.h"
 #include "time_text.h"
 #include "uid.h"
-#include "format.h"
 
 enum {
 	TEXT_MAX = 4096,       /* of a file that is read for a cause */
@@ -114,14 +114,6 @@ read_text(const char *path, char text[TEXT_MAX])
 			text[i] = '\n';
 	text[n] = '\0';
 	return true;
-}
-
-static bool
-file_is(const char *path, char digit)
-{
-	char text[TEXT_MAX];
-
-	return read_text(path, text) && text[0] == digit && text[1] == '\n';
 }
 
 static uint64_t
@@ -227,20 +219,10 @@ static void
 explain_userns(const struct room *room, int error, char *text, size_t size)
 {
 	const struct self *self = &room->self;
-	bool ordinary = !has(self, CAP_SYS_ADMIN);
+	const char *forbidden = jail_userns_forbidden(!has(self, CAP_SYS_ADMIN));
 
-	if (file_is("/proc/sys/user/max_user_namespaces", '0'))
-		snprintf(text, size,
-		    "user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000");
-	else if (ordinary && file_is("/proc/sys/kernel/unprivileged_userns_clone", '0'))
-		snprintf(text, size,
-		    "kernel.unprivileged_userns_clone is 0: start as root, or sysctl -w "
-		    "kernel.unprivileged_userns_clone=1");
-	else if (ordinary && file_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1'))
-		snprintf(text, size,
-		    "AppArmor takes the rights in it from ordinary users: start as root, load the "
-		    "AppArmor profile that comes with opensandbox, or sysctl -w "
-		    "kernel.apparmor_restrict_unprivileged_userns=0");
+	if (forbidden)
+		snprintf(text, size, "%s", forbidden);
 	else if (error == -EINVAL || error == -ENOSYS)
 		snprintf(text, size, "the kernel has none: it needs CONFIG_USER_NS");
 	else if (error == -ENOSPC)

@@ -939,6 +939,28 @@ jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid)
 	return fd;
 }
 
+const char *
+jail_userns_forbidden(bool ordinary)
+{
+	static const struct {
+		const char *path, *forbids, *why;
+	} switches[] = {
+		{ "/proc/sys/user/max_user_namespaces", "0\n",
+		  "user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000" },
+		{ "/proc/sys/kernel/unprivileged_userns_clone", "0\n",
+		  "kernel.unprivileged_userns_clone is 0: start as root, or sysctl -w kernel.unprivileged_userns_clone=1" },
+		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n",
+		  "AppArmor takes the rights in a user namespace from ordinary users: start as root, load the AppArmor profile that "
+		  "comes with opensandbox, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
+	};
+	char text[32];
+
+	for (size_t i = 0; i < (ordinary ? sizeof(switches) / sizeof(switches[0]) : 1); i++)
+		if (text_read(AT_FDCWD, switches[i].path, text, sizeof(text)) > 0 && !strcmp(text, switches[i].forbids))
+			return switches[i].why;
+	return NULL;
+}
+
 void
 jail_kill(int pidfd, uid_t user_uid)
 {

@@ -74,6 +74,9 @@ int jail_netns_end(pid_t pid);
 /* A user namespace with two ids, JAIL_UID_INIT and JAIL_UID_USER, mapped to host ids: a descriptor, or -errno. `proc` is the
  * host's /proc. With one_uid only JAIL_UID_USER is mapped. */
 int jail_userns(int proc, uid_t init_uid, uid_t user_uid, bool one_uid);
+/* What forbids user namespaces, or rights in them, by a switch that kernels and distributions have for it, and what allows them: a sentence,
+ * or NULL. Two of the switches are for an `ordinary` user alone. */
+const char *jail_userns_forbidden(bool ordinary);
 /* Kills a sandbox's pid 1. Without CAP_KILL that is for the owner of its user namespace, which `user_uid` made. */
 void jail_kill(int pidfd, uid_t user_uid);
 

@@ -214,31 +214,6 @@ open_namespaces(struct launcher *launcher, struct root_fault *fault)
 	return root_open(&launcher->root, &root, fault);
 }
 
-#define MAKE_USERNS "make a user namespace without root"
-
-/* The step, with what forbids it and what allows it, where a switch that kernels have for it says so. */
-static const char *
-userns_step(void)
-{
-	static const struct {
-		const char *path, *forbids, *step;
-	} switches[] = {
-		{ "/proc/sys/user/max_user_namespaces", "0\n",
-		  MAKE_USERNS " (user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000)" },
-		{ "/proc/sys/kernel/unprivileged_userns_clone", "0\n",
-		  MAKE_USERNS " (sysctl -w kernel.unprivileged_userns_clone=1 allows it)" },
-		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n",
-		  MAKE_USERNS " (opensandbox's AppArmor profile allows it, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)" },
-	};
-
-	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
-		char text[32];
-		if (text_read(AT_FDCWD, switches[i].path, text, sizeof(text)) > 0 && !strcmp(text, switches[i].forbids))
-			return switches[i].step;
-	}
-	return MAKE_USERNS;
-}
-
 /* An ordinary user becomes root of a user namespace that has no id but the user's own, and of a mount namespace in it. From
  * there everything is made as by root, as far as one id goes (user_namespaces(7)). */
 static int
@@ -259,7 +234,9 @@ become_rootless(const char *state_dir, struct root_fault *fault)
 	snprintf(gid_map, sizeof(gid_map), "0 %u 1\n", (unsigned)getegid());
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS)) {
 		error = -errno;
-		fault->step = userns_step();
+		fault->step = jail_userns_forbidden(true);
+		if (!fault->step)
+			fault->step = "make a user namespace without root";
 		return error;
 	}
 	fault->step = "map the user's id";
@@ -280,7 +257,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	if (!launcher)
 		return -ENOMEM;
 	launcher->config = *config;
-	launcher->token_dir = launcher->uids.lock = launcher->netns = -1;
+	launcher->token_dir = launcher->uids.locks[0] = launcher->uids.locks[1] = launcher->netns = -1;
 	wait_open(&launcher->wait);
 	fault->step = "build the seccomp filters";
 	if ((error = seccomp_build(&launcher->command_filter, SECCOMP_COMMAND, 0)) ||

@@ -1,13 +1,17 @@
 /* uid.c - takes a block of host uids for this launcher's sandboxes
  *
  * The range 0x70000000 to 0x7fffffff is used by no distribution, nor by systemd's containers (which end at
- * 0x6fffffff: systemd.io/UIDS-GIDS). It is divided into blocks. A block is taken by binding an abstract socket named after it: the
- * kernel gives it back when the holder dies, and nothing is left behind. In a container whose user namespace has fewer ids, the
+ * 0x6fffffff: systemd.io/UIDS-GIDS). It is divided into blocks. A block is taken by binding a loopback address and an abstract name
+ * that are made of its first uid: the kernel gives both back when the holder dies, and nothing is left behind. The address has a
+ * port that root alone may bind, so that nobody else can keep launchers from their blocks. The name tells of those that may not
+ * bind it, and stands for the block where they have no IPv4, or not the right. In a container whose user namespace has fewer ids, the
  * blocks are smaller and at the upper end of what there is. */
 #include "uid.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +22,7 @@
 
 #include "buf.h"
 
-enum { TRIES = 64, MAP_MAX = 65536 };
+enum { TRIES = 64, MAP_MAX = 65536, PORT = 4 /* IANA has given it to nobody */ };
 
 struct layout {
 	uint64_t first;
@@ -75,24 +79,43 @@ choose_layout(struct layout *layout)
 	return 0;
 }
 
+/* Binds a name, which is taken while the socket lives. It does not listen: nothing can be sent to it that would hold open files. */
 static int
-lock_block(uint64_t first)
+take_name(const void *name, socklen_t len)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(*(const sa_family_t *)name, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	/* Of a kind that nothing can be sent to while it does not listen: what is sent may hold open files. */
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	if (!bind(fd, name, len))
+		return fd;
+	int error = -errno;
+	close(fd);
+	return error;
+}
+
+/* Both names, unless root alone can have taken the port, and somebody keeps the other from us: then the port is enough. */
+static int
+lock_block(struct uid_block *block, uint64_t first, bool port_is_enough)
+{
+	const struct sockaddr_in port = { .sin_family = AF_INET, .sin_port = htons(PORT),
+		.sin_addr = { htonl((IN_LOOPBACKNET << IN_CLASSA_NSHIFT) | (uint32_t)(first >> 8)) } };
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	int lock = take_name(&port, sizeof(port));
+	if (lock == -EADDRINUSE)
+		return lock;
 	int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "opensandbox-uids-%llu",
 	    (unsigned long long)first);
-	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-	if (bind(fd, (struct sockaddr *)&name, len)) {
-		int error = -errno;
-		close(fd);
-		return error;
+	int second = take_name(&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n));
+	if (second < 0 && (lock < 0 || !port_is_enough || second != -EADDRINUSE)) {
+		if (lock >= 0)
+			close(lock);
+		return second;
 	}
-	return fd;
+	block->locks[0] = lock;
+	block->locks[1] = second;
+	return 0;
 }
 
 /* splitmix64: spreads keys over the blocks. */
@@ -106,7 +129,7 @@ mix(uint64_t x)
 }
 
 static void
-fill_block(struct uid_block *block, const struct layout *layout, uint32_t number, int lock)
+fill_block(struct uid_block *block, const struct layout *layout, uint32_t number)
 {
 	uint64_t first = layout->first + (uint64_t)number * layout->size;
 
@@ -116,7 +139,6 @@ fill_block(struct uid_block *block, const struct layout *layout, uint32_t number
 	block->slots = layout->slots;
 	block->sessions = layout->sessions;
 	block->number = number;
-	block->lock = lock;
 }
 
 int
@@ -126,7 +148,7 @@ uid_block_open(struct uid_block *block, uint64_t key, const uint32_t *wanted)
 	uint64_t start = key;
 
 	memset(block, 0, sizeof(*block));
-	block->lock = -1;
+	block->locks[0] = block->locks[1] = -1;
 	if (geteuid() != 0 || choose_layout(&layout)) {
 		block->one = true;
 		block->init = block->user = block->session = geteuid();
@@ -139,17 +161,15 @@ uid_block_open(struct uid_block *block, uint64_t key, const uint32_t *wanted)
 	/* State directories have the lower half, so that no passer-by takes the block of sessions that wait for a restart. */
 	uint32_t half = layout.blocks / 2 ? layout.blocks / 2 : 1;
 	uint32_t base = key || layout.blocks < 2 ? 0 : half;
-	for (uint32_t i = 0; i < TRIES; i++) {
+	for (uint32_t i = 0; i < 2 * TRIES; i++) {
 		uint32_t number = wanted ? *wanted : base + (uint32_t)((mix(start) + i) % half);
 		if (number >= layout.blocks)
 			return -EADDRINUSE;
-		int lock = lock_block(layout.first + (uint64_t)number * layout.size);
-		if (lock >= 0) {
-			fill_block(block, &layout, number, lock);
-			return 0;
-		}
-		if (lock != -EADDRINUSE || wanted)
-			return lock;
+		int error = lock_block(block, layout.first + (uint64_t)number * layout.size, wanted || i >= TRIES);
+		if (!error)
+			fill_block(block, &layout, number);
+		if (error != -EADDRINUSE || wanted)
+			return error;
 	}
 	return -EADDRINUSE;
 }
@@ -157,7 +177,9 @@ uid_block_open(struct uid_block *block, uint64_t key, const uint32_t *wanted)
 void
 uid_block_close(struct uid_block *block)
 {
-	if (block->lock >= 0)
-		close(block->lock);
-	block->lock = -1;
+	for (int i = 0; i < 2; i++) {
+		if (block->locks[i] >= 0)
+			close(block->locks[i]);
+		block->locks[i] = -1;
+	}
 }

@@ -6,14 +6,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A block of uids that belongs to one launcher as long as it holds `lock`. Slot i has init + i for its pid 1 and user + i for
+/* A block of uids that belongs to one launcher as long as it holds `locks` (each a descriptor, or -errno). Slot i has init + i for its pid 1 and user + i for
  * its command; session k has session + k, which it keeps as long as it exists. */
 struct uid_block {
 	uid_t init, user, session;
 	unsigned slots, sessions;
 	uint32_t number;
 	bool one;		/* no more than one uid can be had (rootless): all of the above are it */
-	int lock;
+	int locks[2];
 };
 
 /* Takes a block that is free. `key` 0: any, for as long as the process lives. Else the block follows from the key (the

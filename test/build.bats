@@ -35,7 +35,10 @@ runner() {
 }
 
 last_line() {
-	expect "${lines[${#lines[@]} - 1]}" "$1" 'the last line'
+	expect "${lines[${#lines[@]} - 1]}" "$1" 'the last line' || {
+		echo "$output" >&2
+		return 1
+	}
 }
 
 without_root() {

@@ -138,7 +138,7 @@ own_sleep() {
 	"${within[@]}" sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh \
 		"$OPENSANDBOX" --run -- true >"$BATS_TEST_TMPDIR/output" 2>&1 </dev/null || exit_code=$?
 	expect "$exit_code" 125
-	expect "$(<"$BATS_TEST_TMPDIR/output")" 'opensandbox: make a user namespace without root (user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000): No space left on device'
+	expect "$(<"$BATS_TEST_TMPDIR/output")" 'opensandbox: user.max_user_namespaces is 0: sysctl -w user.max_user_namespaces=15000: No space left on device'
 }
 
 # --- options ---

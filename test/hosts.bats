@@ -240,13 +240,13 @@ show_mounts() {
 	while read -r name value cure; do
 		run in_host "$within" "$name" "$value" "$binary" run -- true
 		expect "$status" 125
-		[[ $output == *"make a user namespace"*"$cure"*"Operation not permitted: see opensandbox check" ]] || { echo "$output" >&2; return 1; }
+		[[ $output == *": $cure: Operation not permitted: see opensandbox check" ]] || { echo "$output" >&2; return 1; }
 		run in_host "$within" "$name" "$value" "$binary" check
 		expect "$status" 2
 		[[ $(grep ^namespace_user <<<"$output") == *missing*"$name"* ]] || { echo "$output" >&2; return 1; }
 	done <<-'END'
-		apparmor_restrict_unprivileged_userns 1 AppArmor profile allows it, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
-		unprivileged_userns_clone 0 sysctl -w kernel.unprivileged_userns_clone=1 allows it
+		apparmor_restrict_unprivileged_userns 1 start as root, load the AppArmor profile that comes with opensandbox, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
+		unprivileged_userns_clone 0 start as root, or sysctl -w kernel.unprivileged_userns_clone=1
 	END
 }
 

@@ -178,7 +178,7 @@ abstract_names_of() {
 }
 
 @test "on the host's network the launcher's abstract socket takes no connection, no message and no descriptor" {
-	local name
+	local name first port
 	[[ $EUID = 0 ]] || skip "an ordinary user's launcher has no uids to lock"
 	start_server --log none --network host --bind "$ATTACKS:/attacks"
 	name=$(abstract_names_of "$SERVER_PID")
@@ -186,6 +186,10 @@ abstract_names_of() {
 	api '{"network": "host"}' -- /attacks/attack send_unix "$name" "@nobody-has-this-$$"
 	expect_json .stdout "$(printf '%s\n' 'stream ECONNREFUSED' 'seqpacket ECONNREFUSED' 'datagram ECONNREFUSED' \
 		'stream ECONNREFUSED' 'seqpacket ECONNREFUSED' 'datagram ECONNREFUSED')"
+	first=${name##*-}
+	port=127.$((first >> 24 & 255)).$((first >> 16 & 255)).$((first >> 8 & 255))
+	api '{"network": "host"}' -- /attacks/attack connect "$port" 4
+	expect_json .stdout "$port ECONNREFUSED"
 	[[ -z $(abstract_names_of "$(pgrep -o -P "$SERVER_PID")") ]]
 }
 

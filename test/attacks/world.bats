@@ -227,27 +227,46 @@ io priority realtime Operation not permitted'
 	expect_run exited 0
 }
 
-@test "what remains: whoever binds the names of uid ranges keeps sandboxes from being made" {
+@test "who binds the names of uid ranges keeps no sandbox from being made, unless the launcher may not bind a port of root's" {
 	[[ $EUID = 0 ]] || skip "an ordinary user's launcher has no uids to lock"
-	need unshare python3
+	need unshare setpriv python3
 	[[ $(ulimit -Hn) = unlimited || $(ulimit -Hn) -gt 8300 ]] || skip "no more than $(ulimit -Hn) descriptors here, for 8,192 names"
-	# Abstract names are a network namespace's: none of the host's is taken.
+	# Names and ports are a network namespace's: none of the host's is taken.
 	unshare --net python3 - "$OPENSANDBOX" >"$BATS_TEST_TMPDIR/said" 2>&1 <<-'PY'
-		import resource, socket, subprocess, sys
+		import os, resource, socket, subprocess, sys
 		resource.setrlimit(resource.RLIMIT_NOFILE, (8300, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-		held = []
-		def take(first, last):
-		    for i in range(first, last):
+		ready, tell = os.pipe()
+		over, end = os.pipe()
+		def take_all():
+		    os.setgroups([])
+		    os.setgid(4242)
+		    os.setuid(4242)
+		    held = []
+		    for first in range(0x70000000, 0x80000000, 32768):
 		        held.append(socket.socket(socket.AF_UNIX))
-		        held[-1].bind("\0opensandbox-uids-%d" % (0x70000000 + i * 32768))
-		def run():
-		    print(subprocess.run([sys.argv[1], "--run", "--", "echo", "made"], stdin=subprocess.DEVNULL).returncode, flush=True)
-		take(0, 4096)
+		        held[-1].bind("\0opensandbox-uids-%d" % first)
+		    refused = 0
+		    for first in range(0x70000000, 0x80000000, 32768):
+		        with socket.socket() as one:
+		            try: one.bind(("127.%d.%d.%d" % (first >> 24, first >> 16 & 255, first >> 8 & 255), 4))
+		            except PermissionError: refused += 1
+		    print(len(held), refused, flush=True)
+		    os.write(tell, b"x")
+		    os.close(end)
+		    os.read(over, 1)
+		    os._exit(0)
+		if os.fork() == 0:
+		    take_all()
+		os.read(ready, 1)
+		def run(*before):
+		    print(subprocess.run([*before, sys.argv[1], "--run", "--", "echo", "made"], stdin=subprocess.DEVNULL).returncode, flush=True)
 		run()
-		take(4096, 8192)
-		run()
+		run("setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service")
+		os.close(end)
+		os.wait()
+		run("setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service")
 	PY
-	expect "$(grep -v '^opensandbox: ' "$BATS_TEST_TMPDIR/said")" $'made\n0\n125'
+	expect "$(grep -v '^opensandbox: ' "$BATS_TEST_TMPDIR/said")" $'8192 8192\nmade\n0\n125\nmade\n0'
 }
 
 @test "what remains: figures of the host's memory, processors and load can be read" {

@@ -22,7 +22,7 @@ static int set_cpu(size_t cpu)
 static void open_and_close(void)
 {
 	struct store_config config = { .dir = state_dir, .sessions_max = 4 };
-	struct uid_block uids = { .lock = -1 };
+	struct uid_block uids = { .locks = { -1, -1 } };
 	struct root_fault fault = { NULL };
 	struct store *store;
 
