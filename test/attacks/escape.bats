@@ -47,7 +47,8 @@ setup_file() {
 @test "nothing in /proc that acts on the host can be written" {
 	local names='/proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/overcommit_memory
 		/proc/sys/net/ipv4/ip_forward /proc/sysrq-trigger /proc/irq/default_smp_affinity
-		/proc/pressure/memory /proc/pressure/cpu /proc/sys/kernel/ns_last_pid /proc/1/oom_score_adj'
+		/proc/pressure/memory /proc/pressure/cpu /proc/sys/kernel/ns_last_pid /proc/1/oom_score_adj
+		/proc/scsi/scsi /proc/acpi/wakeup /proc/mtrr /proc/latency_stats /proc/fs/nfsd /proc/bus/pci/devices'
 	# shellcheck disable=SC2086 # words on purpose
 	api -- /attacks/attack write $names
 	none_works "$(json .stdout)"

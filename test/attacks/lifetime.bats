@@ -99,7 +99,7 @@ count_is_up() {
 	[[ $(count_with_word "$1") != 0 ]]
 }
 
-@test "a client that goes away cancels its run" {
+@test "a client that goes away cancels its run, in a session as well" {
 	local word=attack-canceled-$$ client path
 	for path in run "sessions/$SESSION/run"; do
 		curl -s -o /dev/null -H 'Content-Type: application/json' \

@@ -274,6 +274,14 @@ io priority realtime Operation not permitted'
 	expect "$output" "$(grep MemTotal /proc/meminfo; grep btime /proc/stat; echo 5)"
 }
 
+@test "what remains: /proc names the kernel, its command line, the boot and the host's path of a bound directory" {
+	local shown=$BATS_TEST_TMPDIR/named-4715
+	mkdir -m 755 "$shown"
+	chmod 755 "$BATS_TEST_TMPDIR"
+	attempt --bind "$shown:/shown" -- sh -c 'cat /proc/version /proc/cmdline /proc/sys/kernel/random/boot_id; grep -c " /.*named-4715 /shown " /proc/self/mountinfo'
+	expect "$output" "$(cat /proc/version /proc/cmdline /proc/sys/kernel/random/boot_id; echo 1)"
+}
+
 @test "what remains: in a bound directory sockets and FIFOs can be used, and nothing bounds its disk where it can be written" {
 	need python3
 	local shown=$BATS_TEST_TMPDIR/shown holder
