@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # escape.bats - lines 24 to 45: ways out of a sandbox, and into the kernel
 
+bats_require_minimum_version 1.5.0
 load attacks
 
 setup_file() {
@@ -150,6 +151,19 @@ setup_file() {
 	grep -q '^TIOCSTI EPERM$' "$BATS_TEST_TMPDIR/plain"
 	grep -q '^/dev/tty ENXIO$' "$BATS_TEST_TMPDIR/plain"
 	none_works "$(cat "$BATS_TEST_TMPDIR/plain")"
+}
+
+@test "what remains: a terminal that --run was given can be read, written to and set, and stays as it was set" {
+	need script
+	script -qec "stty echo; '$OPENSANDBOX' --run -- sh -c 'printf \\\\033c; stty -echo'; stty -a" /dev/null </dev/null >"$BATS_TEST_TMPDIR/terminal"
+	grep -q -w -e '-echo' "$BATS_TEST_TMPDIR/terminal"
+	grep -q $'\033c' "$BATS_TEST_TMPDIR/terminal"
+	# By pipes nothing of it is reached.
+	script -qec "stty echo; true | '$OPENSANDBOX' --run -- sh -c 'stty -echo; for fd in 0 1 2; do test -t \$fd && echo terminal; done; echo none' \
+		2>&1 | cat; stty -a" /dev/null </dev/null >"$BATS_TEST_TMPDIR/terminal"
+	run ! grep -q -w -e '-echo' "$BATS_TEST_TMPDIR/terminal"
+	grep -q '^none' "$BATS_TEST_TMPDIR/terminal"
+	run ! grep -q '^terminal' "$BATS_TEST_TMPDIR/terminal"
 }
 
 @test "clock, swap, reboot, kexec, modules, ports and the kernel's log are out of reach" {
