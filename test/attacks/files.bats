@@ -94,19 +94,28 @@ put() {
 	mkdir "$state"
 	start_server --log none --bind "$ATTACKS:/attacks" --bind "$ATTACKS:/deep/er/attacks"
 	id=$(new_session)
-	in_session "$id" -- sh -c 'mkdir /deep2; ls /deep/er/attacks/attack'
-	post "/sessions/$id/run" "$(body_of '{"wall_time": 30000, "time": 30000}' /attacks/attack swap /deep "$CANARY" 4)" \
-		>/dev/null &
+	in_session "$id" -- ls /deep/er/attacks/attack
+	expect_json .exit_code 0
+	{
+		post "/sessions/$id/run" "$(body_of '{"wall_time": 30000, "time": 30000}' /attacks/attack swap /deep "$CANARY" 4)"
+		json .stdout >"$BATS_TEST_TMPDIR/swapped"
+	} &
 	swapper=$!
 	sleep 0.3
+	local -A met=()
 	for i in {1..15}; do
 		post "/sessions/$id/run" "$(body_of '{}' true)"
 		expect_match "$status_code" '^(200|500)$'
+		met[$status_code]=1
 	done
 	wait "$swapper"
+	expect "$(<"$BATS_TEST_TMPDIR/swapped")" swapping
+	[[ -n ${met[500]:-} ]] || expect 'no link' 'a link' 'what runs have met'
 	# And between two runs: a link in the place of a parent fails the run, and makes nothing.
-	in_session "$id" -- sh -c "mv /deep /deep.moved 2>/dev/null; rm -f /deep; ln -s $CANARY /deep" || :
+	in_session "$id" -- sh -c "mv /deep /deep.moved && ln -s $CANARY /deep && readlink /deep"
+	expect_json .stdout "$CANARY"
 	post "/sessions/$id/run" "$(body_of '{}' ls /deep/er)"
+	expect_status 500
 	[[ ! -e $CANARY/er ]]
 }
 
