@@ -31,7 +31,7 @@ unit() {
 # The runner must not see that it runs below another one.
 runner() {
 	run env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="$HOME" TMPDIR="$BATS_TEST_TMPDIR" \
-		TEST_SECONDS="${TEST_SECONDS:-100}" test/run "$@"
+		TEST_SECONDS="${TEST_SECONDS:-100}" BATS_TEST_TIMEOUT=20 test/run "$@"
 }
 
 last_line() {

@@ -27,6 +27,7 @@ setup() {
 
 # What could not be taken away then, the next launcher takes away.
 teardown() {
+	stop_left
 	[[ -n ${before:-} ]] || return 0
 	try_for 30 nothing_left || { echo "before: $before, now: $(count_all)" >&2; false; }
 }

@@ -18,6 +18,7 @@ start_as_init() {
 
 # With unshare its child goes (--kill-child), and with a pid 1 all of its namespace.
 teardown() {
+	stop_left
 	[[ -z ${unshare:-} ]] || kill -KILL "$unshare" 2>/dev/null || :
 }
 

@@ -11,6 +11,7 @@ setup() {
 
 teardown() {
 	host_is_unharmed
+	stop_left
 }
 
 @test "of the attacks on the host, none succeeds without a user namespace" {

@@ -17,6 +17,7 @@ teardown() {
 		wait "$server" || :
 	fi
 	host_is_unharmed
+	stop_left
 }
 
 as_user() {
