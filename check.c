@@ -29,6 +29,7 @@
 #include "jail.h"
 #include "json.h"
 #include "result.h"
+#include "seccomp.h"
 #include "time_text.h"
 #include "uid.h"
 
@@ -475,7 +476,7 @@ say_filters(struct room *room)
 		    "%s: the kernel needs CONFIG_SECCOMP_FILTER, and a container "
 		    "must not refuse seccomp()",
 		    reason(kernel->seccomp));
-	else if (kernel->seccomp_kill == CHECK_UNTRIED)
+	else if (!seccomp_kills())
 		say(check, "seccomp", CHECK_OK,
 		    "a call was refused; this build, for tests, kills for none");
 	else if (kernel->seccomp_kill)

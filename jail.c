@@ -58,6 +58,7 @@ enum {
 	MEMLOCK_KB = 8192,
 	SUBTREE_OOM_SCORE = 500,	/* short of memory, the host takes sandboxes first */
 	CPU_SLACK_S = 2,		/* RLIMIT_CPU stands this far behind the launcher's own clock */
+	FILTERS_MAX = 64,		/* the kernel has one store for all compiled ones (docs/syscalls.md) */
 	FD_CONTROL = 0, FD_LAUNCHER = 1,	/* where pid 1 keeps its two descriptors; 2 is the control again */
 };
 
@@ -77,7 +78,8 @@ struct jail {
 	int child_error;
 	const char *child_step;
 	struct trace *trace;		/* NULL: serves once */
-	int listener;			/* of the watched filter; -1: none */
+	int listener;			/* of the command's filter; -1: none */
+	unsigned int filters;		/* that the command may still have beside it */
 };
 
 /* --- reports ------------------------------------------------------------------------------------ */
@@ -343,13 +345,14 @@ set_signals(struct jail *jail)
 }
 
 /* pid 1 takes the command's filter already: what it starts has it from its first instruction on. Where somebody above us listens to
- * our calls already (a container manager), nobody else can: then the sandbox serves once. */
+ * our calls already (a container manager), nobody else can: then the sandbox serves once, and a command has no filters of its own. */
 static int
 load_command_filter(struct jail *jail)
 {
-	if (jail->plan->reuse)
-		jail->listener = seccomp_load_watched(jail->plan->watched_filter);
-	return jail->listener >= 0 ? 0 : seccomp_load(jail->plan->command_filter);
+	const struct jail_plan *plan = jail->plan;
+
+	jail->listener = seccomp_load_heard(&plan->filters[plan->reuse ? SECCOMP_WATCHED : SECCOMP_COMMAND]);
+	return jail->listener >= 0 ? 0 : seccomp_load(&plan->filters[SECCOMP_COMMAND]);
 }
 
 static const struct building_step {
@@ -577,14 +580,14 @@ start(struct jail *jail)
 
 /* --- pid 1's life ------------------------------------------------------------------------------- */
 
-/* A call that the watched filter tells of: what comes of it may show at any time, so this sandbox serves no other run. */
+/* A call that the filter tells of: what comes of it may show at any time, so this sandbox serves no other run. */
 static void
 hear(struct jail *jail)
 {
 	if (jail->trace)
 		(void)set_capabilities(0);
 	jail->trace = NULL;
-	(void)seccomp_let_go_on(jail->listener);
+	(void)seccomp_hear(jail->listener, &jail->filters);
 }
 
 /* Waits until fd is readable; what the listener has to say is heard in passing. The launcher's death ends it. */
@@ -696,9 +699,8 @@ give_up(struct jail *jail)
 	if (jail->order.has_copy_out || jail->trace)
 		return;
 	int error = set_capabilities(0);
-	/* A listener has to be heard to the end, which pid 1's own filter has no call for. */
-	if (!error && jail->listener < 0)
-		error = seccomp_load(jail->plan->init_filter);
+	if (!error)
+		error = seccomp_load(&jail->plan->filters[SECCOMP_INIT]);
 	if (error)
 		fail(jail, JAIL_FAILED, "give up the last privileges", error);
 }
@@ -753,7 +755,7 @@ live(struct jail *jail)
 	int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
 		fail(jail, JAIL_FAILED, "signalfd", errno);
-	if (jail->listener >= 0)
+	if (jail->plan->reuse && jail->listener >= 0)
 		jail->trace = trace_open(jail->fine_times);
 	report(jail, &ready);
 	for (;;)
@@ -763,7 +765,7 @@ live(struct jail *jail)
 static _Noreturn void
 jail_main(const struct jail_plan *plan, int control, bool entered)
 {
-	struct jail jail = { .plan = plan, .control = control, .entered = entered, .listener = -1 };
+	struct jail jail = { .plan = plan, .control = control, .entered = entered, .listener = -1, .filters = FILTERS_MAX };
 
 	for (size_t i = 0; i < sizeof(building) / sizeof(building[0]); i++) {
 		jail.fault.step = NULL;

@@ -18,8 +18,7 @@ enum { JAIL_UID_INIT = 0, JAIL_UID_USER = 1000 };	/* inside a user namespace */
 struct jail_plan {
 	const struct root *root;
 	const struct cgroup_group *group;
-	const struct seccomp_program *command_filter, *init_filter;
-	const struct seccomp_program *watched_filter;	/* where it may serve again: in place of the command's */
+	const struct seccomp_program *filters;	/* by role */
 	int launcher;		/* a pidfd of the launcher */
 	int userns;		/* a user namespace to enter; -1: none */
 	int netns;		/* a network namespace to enter, or JAIL_NET_* */

@@ -260,10 +260,10 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	launcher->token_dir = launcher->uids.locks[0] = launcher->uids.locks[1] = launcher->netns = -1;
 	wait_open(&launcher->wait);
 	fault->step = "build the seccomp filters";
-	if ((error = seccomp_build(&launcher->command_filter, SECCOMP_COMMAND, 0)) ||
-	    (error = seccomp_build(&launcher->watched_filter, SECCOMP_WATCHED, 0)) ||
-	    (error = seccomp_build(&launcher->init_filter, SECCOMP_INIT, 0)))
-		goto err;
+	for (int role = SECCOMP_COMMAND; role <= SECCOMP_WATCHED; role++)
+		if (role != SECCOMP_SERVER &&
+		    (error = seccomp_build(&launcher->filters[role], (enum seccomp_role)role, 0)))
+			goto err;
 	fault->step = "open the token file";
 	bool rootless = geteuid() != 0;
 	if ((error = open_token_dir(launcher)) ||

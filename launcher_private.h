@@ -70,7 +70,7 @@ struct launcher {
 	struct root *root;
 	struct cgroup *cgroup;
 	struct store *store;
-	struct seccomp_program command_filter, watched_filter, init_filter;
+	struct seccomp_program filters[SECCOMP_WATCHED + 1];	/* by role; not the server's */
 	int netns;			/* made ahead, and never used: for the next run of a session, or the only run; -1 */
 	pid_t netns_maker;		/* of the only run's; 0 */
 	dev_t pipes;			/* the file system that pipe(2) makes them on */

@@ -289,9 +289,7 @@ slot_build(struct launcher *launcher, struct slot *slot)
 	}
 	struct jail_plan plan = {
 		.root = launcher->root, .group = slot->group,
-		.command_filter = &launcher->command_filter, .init_filter = &launcher->init_filter,
-		.watched_filter = &launcher->watched_filter,
-		.launcher = launcher->self, .userns = userns,
+		.filters = launcher->filters, .launcher = launcher->self, .userns = userns,
 		.netns = find_netns(launcher, slot),
 		.sessions = launcher->store ? store_namespace(launcher->store) : -1,
 		.session = session ? session->path : NULL,

@@ -16,6 +16,7 @@
 #include <linux/audit.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -143,6 +144,19 @@ static unsigned int emit_test(struct assembler *as, unsigned int compare, uint32
 	return emit(as, BPF_JMP | compare | BPF_K, value, yes - as->at, no - as->at);
 }
 
+/* An argument of seccomp() that the kernel does not look at. By it pid 1, whose calls nobody would answer while it waits for that,
+ * loads its own filter after the command's. Nobody inside knows it, and who guesses has pid 1 to wait for each time. */
+enum { PASS_ARGUMENT = 3 };
+
+static uint64_t pass(void)
+{
+	uint64_t word;
+
+	/* libc has the half before for itself. */
+	memcpy(&word, (const char *)getauxval(AT_RANDOM) + sizeof(word), sizeof(word));
+	return word;
+}
+
 static bool same_operand(const struct seccomp_rule *a, const struct seccomp_rule *b)
 {
 	return a->argument == b->argument && a->high == b->high && a->mask == b->mask;
@@ -178,13 +192,23 @@ static unsigned int emit_answer(struct assembler *as, enum seccomp_verdict which
 		next = emit_load(as, offsetof(struct seccomp_data, args) +
 				 rule->argument * sizeof(uint64_t) + rule->high * sizeof(uint32_t));
 	}
+	if (which == VERDICT_SECCOMP) {
+		unsigned int others = next;
+
+		next = as->entry[VERDICT_ALLOW];
+		for (size_t half = 0; half < 2; half++) {
+			emit_test(as, BPF_JEQ, (uint32_t)(pass() >> 32 * half), next, others);
+			next = emit_load(as, offsetof(struct seccomp_data, args[PASS_ARGUMENT]) +
+					 half * sizeof(uint32_t));
+		}
+	}
 	return next;
 }
 
 /* Writes the answers that the segments can lead to, and no others. */
 static void emit_answers(struct assembler *as)
 {
-	bool used[SECCOMP_VERDICTS] = { [VERDICT_KILL] = true, [VERDICT_NOTICE] = as->watched };
+	bool used[SECCOMP_VERDICTS] = { [VERDICT_KILL] = true, [VERDICT_NOTICE] = as->role == SECCOMP_COMMAND };
 
 	for (unsigned int i = 0; i < as->segments_count; i++)
 		used[as->segments[i].verdict] = true;
@@ -321,7 +345,7 @@ static int load(const struct seccomp_program *program, unsigned int flags)
 		.len = program->len,
 		.filter = (struct sock_filter *)(uintptr_t)program->code,
 	};
-	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter, pass());
 
 	return result < 0 ? -errno : (int)result;
 }
@@ -331,7 +355,7 @@ int seccomp_load(const struct seccomp_program *program)
 	return load(program, 0);
 }
 
-int seccomp_load_watched(const struct seccomp_program *program)
+int seccomp_load_heard(const struct seccomp_program *program)
 {
 	/* Since Linux 5.19 a signal does not break a call off that pid 1 was told of. */
 	int listener = load(program, SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE_RECV);
@@ -339,16 +363,22 @@ int seccomp_load_watched(const struct seccomp_program *program)
 	return listener == -EINVAL ? load(program, SECCOMP_FILTER_FLAG_NEW_LISTENER) : listener;
 }
 
-int seccomp_let_go_on(int listener)
+int seccomp_hear(int listener, unsigned int *filters)
 {
 	struct seccomp_notif notice = { .id = 0 };
 
 	/* Raw: musl's ioctl takes the number as an int. */
 	if (syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &notice))
 		return -errno;
-	struct seccomp_notif_resp answer = {
-		.id = notice.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
-	};
+	bool loads = notice.data.nr == SYS_seccomp || notice.data.nr == SYS_prctl;
+	struct seccomp_notif_resp answer = { .id = notice.id };
+
+	if (loads && *filters == 0) {
+		answer.error = -EINVAL;
+	} else {
+		answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		*filters -= loads;
+	}
 	return syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) ? -errno : 0;
 }
 

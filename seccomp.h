@@ -13,10 +13,11 @@
 enum { SECCOMP_PROGRAM_MAX = 1024 };	/* instructions */
 
 enum seccomp_role {
-	SECCOMP_COMMAND,	/* what runs in the sandbox: all is allowed but what the table refuses (docs/security.md) */
+	SECCOMP_COMMAND,	/* what runs in the sandbox: all is allowed but what the table refuses (docs/security.md), and for
+				   filters of its own whoever holds the listener is asked: without one they are ENOSYS */
 	SECCOMP_INIT,		/* pid 1 of the sandbox, once the command runs: only what its loop needs; else killed */
 	SECCOMP_SERVER,		/* the server process: only what a poll loop needs; else killed */
-	SECCOMP_WATCHED,	/* as SECCOMP_COMMAND, but whoever holds the listener is told before a socket is
+	SECCOMP_WATCHED,	/* as SECCOMP_COMMAND, but whoever holds the listener is also told before a socket is
 				   made, or something of SysV ipc is looked up or made */
 };
 
@@ -31,10 +32,11 @@ int seccomp_build(struct seccomp_program *program, enum seccomp_role role, uint3
 /* Loads it for the calling thread by a raw system call (fit for between clone and exec); no_new_privs must be set already.
  * 0 or -errno. */
 int seccomp_load(const struct seccomp_program *program);
-/* The same of SECCOMP_WATCHED: the listener, CLOEXEC, or -errno (-EBUSY: somebody listens to us already; nothing is loaded). */
-int seccomp_load_watched(const struct seccomp_program *program);
-/* Takes one notice off the listener and lets its call go on. 0 or -errno. */
-int seccomp_let_go_on(int listener);
+/* The same with a listener, CLOEXEC, which is returned; or -errno (-EBUSY: somebody listens to us already; nothing is loaded). */
+int seccomp_load_heard(const struct seccomp_program *program);
+/* Takes one notice off the listener and lets its call go on; but of filters no more than *filters, which is counted down: then EINVAL, as
+ * from a kernel that has none. 0 or -errno. */
+int seccomp_hear(int listener, unsigned int *filters);
 /* Whether SECCOMP_INIT and SECCOMP_SERVER kill: not in a build with sanitizers. */
 bool seccomp_kills(void);
 /* What the program answers for a call: SECCOMP_RET_*. A plain interpreter, for tests. */

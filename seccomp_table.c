@@ -32,6 +32,7 @@ enum {
 	SOCKET_TYPE = 0xf,	/* the rest of the word is SOCK_CLOEXEC and SOCK_NONBLOCK */
 	SOCKET_PACKET = 10,	/* SOCK_PACKET: turns AF_INET into AF_PACKET */
 	SCHED_CORE = 62,	/* PR_SCHED_CORE, Linux 5.14 */
+	SET_SECCOMP = 22,	/* PR_SET_SECCOMP */
 	/* SO_ATTACH_*; the numbers are those of every machine of ours. */
 	ATTACH_FILTER = 26,
 	ATTACH_BPF = 50,
@@ -101,7 +102,11 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 		.otherwise = VERDICT_EPERM,
 	},
 	[VERDICT_PRCTL] = {
-		.rules = RULES(IS(0, SCHED_CORE, EINVAL)),
+		.rules = RULES(IS(0, SCHED_CORE, EINVAL), IS(0, SET_SECCOMP, NOTICE)),
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_SECCOMP] = {
+		.rules = RULES(IS(0, SECCOMP_SET_MODE_FILTER, NOTICE)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_SOCKET_OPTION] = {

@@ -24,7 +24,7 @@ enum seccomp_verdict {
 	VERDICT_EAFNOSUPPORT,
 	VERDICT_EPROTONOSUPPORT,
 	VERDICT_DONE,		/* not done, and said to be */
-	VERDICT_NOTICE,		/* SECCOMP_WATCHED: allowed, and pid 1 is told */
+	VERDICT_NOTICE,		/* pid 1 is told, and lets it go on or not; ENOSYS where nobody listens */
 	VERDICT_NETLINK,
 	VERDICT_INET,
 	VERDICT_SOCKET,
@@ -33,6 +33,7 @@ enum seccomp_verdict {
 	VERDICT_UNSHARE,
 	VERDICT_PERSONALITY,
 	VERDICT_PRCTL,
+	VERDICT_SECCOMP,	/* but for who knows the pass: see seccomp.c */
 	VERDICT_SOCKET_OPTION,
 	VERDICT_SETSOCKOPT,
 	VERDICT_MMAP,

@@ -201,9 +201,8 @@ expect_init() {
 	for fd in "/proc/$init/fd"/*; do
 		name=$(readlink "$fd")
 		case ${fd##*/}:$name in
-		[02]:socket:* | 1:*pidfd* | [0-9]:anon_inode:?signalfd?) ;;
+		[02]:socket:* | 1:*pidfd* | [0-9]:anon_inode:?signalfd? | [0-9]:anon_inode:seccomp\ notify) ;;
 		*:/*) [[ $2 = 1 ]] || other+=" $name" ;;	# what traces are looked for in, as the sandbox has it
-		*:anon_inode:seccomp\ notify) [[ $2 = 1 ]] || other+=" $name" ;;
 		*) other+=" $name" ;;
 		esac
 	done

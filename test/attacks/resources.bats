@@ -238,3 +238,7 @@ kernel_kb() {
 	expect_match "$(json .stdout)" 'SO_ATTACH_FILTER EPERM'
 	expect_match "$(json .stdout)" 'MAP_HUGETLB EPERM'
 }
+
+@test "filters of a command's own take no more than their part of what the host has for all" {
+	refused '64 filters, and no error but EINVAL' '{"wall_time": 30000, "time": 30000}' -- /attacks/attack filters
+}

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/filter.h>
 #include <linux/rtnetlink.h>
+#include <linux/seccomp.h>
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -1151,6 +1152,49 @@ attack_shared(int argc, char **argv)
 	say("SHM_HUGETLB", shmget(IPC_PRIVATE, 2 << 20, IPC_CREAT | 04000 | 0600));
 }
 
+/* Filters of one's own, as long as they may be, by processes that live on: the kernel compiles each, into a store that no limit
+ * counts and that all of the host's filters are in. No more than a hundred are tried, and none is left without an end. */
+static void
+attack_filters(int argc, char **argv)
+{
+	enum { LONGEST = 4096, PROCESSES = 20, EACH = 5 };
+	static struct sock_filter code[LONGEST];
+	struct sock_fprog program = { LONGEST, code };
+	int n = 0, told[2], error = 0;
+
+	(void)argc, (void)argv;
+	code[0] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	for (int i = 1; i < LONGEST - 1; i++)
+		code[i] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, 0x7fffffff);
+	code[LONGEST - 1] = code[0];
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || pipe(told))
+		return;
+	for (int i = 0; i < PROCESSES; i++) {
+		pid_t pid = fork();
+		if (pid < 0)
+			error = errno;
+		if (pid != 0)
+			continue;
+		for (int k = 0; k < EACH; k++) {
+			/* By both calls, also with what the kernel does not look at set. */
+			long result = k == 0 ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) :
+			    k == 1 ? syscall(SYS_seccomp, 1l << 32 | SECCOMP_SET_MODE_FILTER, 0, &program) :
+			    k == 2 ? syscall(SYS_prctl, 1l << 32 | PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) :
+			    syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+			int what = result ? errno : 0;
+			(void)!write(told[1], &what, sizeof(what));
+		}
+		for (;;)
+			pause();
+	}
+	for (int i = 0, what; i < PROCESSES * EACH && !error && read(told[0], &what, sizeof(what)) > 0; i++) {
+		n += what == 0;
+		if (what && what != EINVAL)
+			error = what;
+	}
+	printf("%d filters, %s\n", n, error ? error_name(error) : "and no error but EINVAL");
+}
+
 /* --- files ----------------------------------------------------------------------------------------- */
 
 /* Swaps a name between a directory (or file) and a link to elsewhere, as fast as it goes, for some seconds. */
@@ -1205,7 +1249,7 @@ static const struct attack {
 	{ "quotas", attack_quotas }, { "spin", attack_spin }, { "stall", attack_stall },
 	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon },
 	{ "orphans", attack_orphans }, { "signal", attack_signal }, { "meet", attack_meet },
-	{ "pass", attack_pass }, { "shared", attack_shared }, { "swap", attack_swap },
+	{ "pass", attack_pass }, { "shared", attack_shared }, { "filters", attack_filters }, { "swap", attack_swap },
 	{ "deep", attack_deep }, { "plant", attack_plant },
 };
 
