@@ -73,13 +73,17 @@ setup_file() {
 }
 
 @test "every sandbox dies with a server that is killed, and with a launcher that is killed" {
-	local who word=attack-left-$$ front client
+	local who word=attack-left-$$ front path clients
 	for who in server launcher; do
 		start_server --log none
-		curl -s -o /dev/null -H 'Content-Type: application/json' \
-			-d "{\"command\": [\"sh\", \"-c\", \"sleep 60; :\", \"$word\"]}" "$URL/run" 3>&- &
-		client=$!
-		try_for 10 count_is_up "$word"
+		clients=()
+		for path in run "sessions/$(new_session)/run"; do
+			# Also what has left the command's process group and session.
+			curl -s -o /dev/null -H 'Content-Type: application/json' \
+				-d "{\"command\": [\"sh\", \"-c\", \"setsid sh -c 'sleep 60; :' $word; :\", \"$word\"]}" "$URL/$path" 3>&- &
+			clients+=($!)
+		done
+		try_for 10 four_are_up "$word"
 		# The launcher was started first. Of its children the front has a filter, and no pid of its own in another namespace.
 		front=$(for pid in $(pgrep -P "$SERVER_PID"); do
 			awk -v pid="$pid" '$1 == "NSpid:" { n = NF } $1 == "Seccomp:" { filter = $2 } END { if (n == 2 && filter == 2) print pid }' \
@@ -91,8 +95,12 @@ setup_file() {
 		fi
 		try_for 5 none_with_word "$word"
 		server_ended 5
-		wait "$client" || :
+		wait "${clients[@]}" || :
 	done
+}
+
+four_are_up() {
+	[[ $(count_with_word "$1") = 4 ]]
 }
 
 count_is_up() {

@@ -9,24 +9,40 @@ setup_file() {
 	export OTHER
 }
 
-# meets WHAT EXPECTED: names that a run of SESSION holds, looked for by WHAT (a run elsewhere).
+# holder PATH: a run that takes each name; what came of that is in `held`.
 holder() {
-	post "/sessions/$SESSION/run" "$(body_of '{"wall_time": 20000}' /attacks/attack meet make 3)" >/dev/null
+	post "$1" "$(body_of '{"wall_time": 60000}' /attacks/attack meet make "$(slow 4)" "$word")"
+	json .stdout >"$BATS_TEST_TMPDIR/held"
 }
 
+# All names are taken, by a program that goes on.
+holds() {
+	[[ $(count_with_word "$word") = 1 ]]
+}
+
+all_met=$'abstract ok\nport ok\nsysv shm ok\nposix shm ok\nmqueue ok\nfile ok'
 nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix shm ENOENT\nmqueue ENOENT\nfile ENOENT'
 
 @test "a sandbox meets another at no name: sockets, ports, memory, queues, files" {
-	holder &
-	local held=$!
-	sleep 1
-	api -- /attacks/attack meet look
-	expect_json .stdout "$nothing_met"
-	in_session "$OTHER" -- /attacks/attack meet look
-	expect_json .stdout "$nothing_met"
-	attempt --bind "$ATTACKS:/attacks" -- /attacks/attack meet look
-	expect "$output" "$nothing_met"
-	wait "$held"
+	local path held word=attack-meet-$$
+	for path in "/sessions/$SESSION/run" /run; do
+		holder "$path" &
+		held=$!
+		try_for 5 holds
+		sleep 0.5
+		api -- /attacks/attack meet look
+		expect_json .stdout "$nothing_met"
+		in_session "$OTHER" -- /attacks/attack meet look
+		expect_json .stdout "$nothing_met"
+		attempt --bind "$ATTACKS:/attacks" -- /attacks/attack meet look
+		expect "$output" "$nothing_met"
+		kill -0 "$held"
+		wait "$held"
+		expect "$(<"$BATS_TEST_TMPDIR/held")" "$all_met" "what was held by $path"
+	done
+	# Within a sandbox each of them is found.
+	api -- sh -c '/attacks/attack meet make 5 >/dev/null & until [ -e /tmp/meet ]; do sleep 0.1; done; /attacks/attack meet look'
+	expect_json .stdout "$all_met"
 }
 
 @test "a network namespace that was made ahead goes to one session, and is never the host's" {

@@ -210,21 +210,37 @@ kernel_kb() {
 	wait "${jobs[@]}"
 }
 
-@test "quotas of a uid are a sandbox's own: inotify and message queues" {
-	local alone
+@test "quotas of a uid are a sandbox's own: inotify, message queues, pipes and signals" {
+	local alone others=() word=attack-quotas-$$
 	own_uids
 	api '{"nofile": 2000}' -- /attacks/attack quotas
 	alone=$(json .stdout)
-	expect_match "$alone" $'inotify [1-9][0-9]*\nmqueue [1-9]'
-	api '{"nofile": 2000, "wall_time": 20000}' -- /attacks/attack quotas 4 >/dev/null &
-	local other=$!
+	expect_match "$alone" $'inotify [1-9][0-9]*\nmqueue [1-9][0-9]*\npipes [1-9][0-9]*\nsignals [1-9]'
+	# A run and one of a session hold all that they can have.
+	{
+		api '{"nofile": 2000, "wall_time": 60000}' -- sh -c "/attacks/attack quotas $(slow 6); :" "$word"
+		json .stdout >"$BATS_TEST_TMPDIR/run"
+	} &
+	others+=($!)
+	{
+		in_session "$SESSION" '{"nofile": 2000, "wall_time": 60000}' -- sh -c "/attacks/attack quotas $(slow 6); :" "$word"
+		json .stdout >"$BATS_TEST_TMPDIR/session"
+	} &
+	others+=($!)
+	both_began() {
+		[[ $(count_with_word "$word") = 2 ]]
+	}
+	try_for 5 both_began
 	sleep 1
 	api '{"nofile": 2000}' -- /attacks/attack quotas
+	expect_json .stdout "$alone"
+	in_session "$(new_session)" '{"nofile": 2000}' -- /attacks/attack quotas
 	expect_json .stdout "$alone"
 	# Nor are they the host's: what a user namespace's users have also counts for who made it.
 	need python3
 	expect "$(python3 -c 'import ctypes; print(ctypes.CDLL(None).inotify_init() >= 0)')" True 'an inotify of the host'
-	wait "$other"
+	wait "${others[@]}"
+	expect "$(cat "$BATS_TEST_TMPDIR/run" "$BATS_TEST_TMPDIR/session" | grep .)" "$alone"$'\n'"$alone" 'what the others held'
 }
 
 @test "a crash leaves no core, and no program of the host is told of it" {

@@ -850,8 +850,17 @@ attack_fds_exhaust(int argc, char **argv)
 static void
 attack_quotas(int argc, char **argv)
 {
-	int instances = 0, queues = 0;
+	int instances = 0, queues = 0, pipes = 0, signals = 0;
+	sigset_t late;
 	(void)argc, (void)argv;
+	/* Pages that pipes may have (fs.pipe-user-pages-soft), and signals that wait. */
+	for (int ends[2]; pipes < 512 && pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_SETPIPE_SZ, 1 << 20) >= 0; pipes++)
+		;
+	sigemptyset(&late);
+	sigaddset(&late, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &late, NULL);
+	while (signals < 1 << 18 && sigqueue(getpid(), SIGRTMIN, (union sigval){ 0 }) == 0)
+		signals++;
 	while (instances < 4096 && inotify_init1(IN_CLOEXEC) >= 0)
 		instances++;
 	for (int fd = 3; fd < 4096 && argc == 0; fd++)
@@ -863,7 +872,7 @@ attack_quotas(int argc, char **argv)
 		if (mq_open(name, O_RDWR | O_CREAT, 0600, &attr) == (mqd_t)-1)
 			break;
 	}
-	printf("inotify %d\nmqueue %d\n", instances, queues);
+	printf("inotify %d\nmqueue %d\npipes %d\nsignals %d\n", instances, queues, pipes, signals);
 	fflush(stdout);
 	if (argc > 0)
 		sleep((unsigned)atoi(argv[0]));
