@@ -313,6 +313,25 @@ none_with_word() {
 	TABLE
 }
 
+@test "a link or a file in the place of the state directory is refused, and nothing is made where it leads" {
+	local at=$BATS_TEST_TMPDIR/at own=$BATS_TEST_TMPDIR/own status text
+	mkdir "$at"
+	mkdir -m 700 "$own"
+	plant() {
+		rm -f "$at/.opensandbox"
+		"$@" "$at/.opensandbox"
+	}
+	for text in "ln -s $own" "ln -s $own/new" touch mkfifo; do
+		# shellcheck disable=SC2086 # words on purpose
+		plant $text
+		status=0
+		text=$(timeout 20 "$OPENSANDBOX" serve --port 0 --state-dir "$at" 2>&1 </dev/null) || status=$?
+		expect "$status" 125 'the status'
+		[[ $text == *"cannot lock the state directory $at: Not a directory"* ]] || expect "$text" refused
+	done
+	expect "$(ls -A "$own")" '' 'what was made'
+}
+
 @test "--keep-sessions keeps them over a clean stop; without it the next stop ends them" {
 	begin_server --log none --keep-sessions
 	new_session '{"env": {"A": "kept"}}'

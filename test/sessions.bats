@@ -164,6 +164,21 @@ expect_file() {
 	stop_server
 }
 
+@test "nothing of a session, its variables included, is in a file of the host's" {
+	local at=$SERVER_DIR canary=canary-4716-$$
+	new_session "$(jq -nc --arg c "$canary" '{env: {SECRET: $c}, files: {"/tmp/file": {content: $c, encoding: "utf-8"}}}')"
+	post "$AT/run" "$(run_json sh -c 'echo $SECRET; cat /tmp/file')"
+	expect_json .stdout "$canary"$'\n'"$canary"
+	post "$AT/env" "$(jq -nc --arg c "$canary" '{env: {OTHER: $c}}')"
+	# Where a server was told to have its files, and where it might have others.
+	files_that_tell() {
+		find "$@" -xdev -type f -newer "$at/pid" -size -10000k -not -path "$BATS_RUN_TMPDIR/*" -exec grep -l -F -- "$canary" {} + 2>/dev/null || :
+	}
+	expect "$(files_that_tell "$at" /tmp /var/tmp /run /dev/shm)" '' 'files that tell of it'
+	echo "$canary" >"$at/own"
+	expect "$(files_that_tell "$at")" "$at/own" 'a file that tells of it'
+}
+
 @test "root sees the files of sessions by opensandbox sessions, and nobody on a path of the host" {
 	new_session '{"files": {"/tmp/seen": "by root"}}'
 	run "$OPENSANDBOX" sessions --state-dir "$STATE_DIR" cat "sandbox-$SESSION/tmp/seen"
