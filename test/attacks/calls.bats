@@ -138,3 +138,10 @@ expect_calls() {
 	expect_run signaled 159
 	expect_json .signal_name SIGSYS
 }
+
+@test "a tracer that puts another call in the place of one that was let through has that one refused too" {
+	local expected=$'setns EPERM\nbpf EPERM\nkeyctl ENOSYS\nio_uring_setup ENOSYS\ngetpid made\ngetpid of x32 killed'
+	build_attacks attack
+	attempt --bind "$ATTACKS:/attacks" -- /attacks/attack change
+	expect "$output" "$expected"
+}

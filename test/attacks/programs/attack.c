@@ -34,7 +34,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -261,6 +263,67 @@ attack_socket(int argc, char **argv)
 	say("raw with the high half set", syscall(SYS_socket, 0x100000000l | AF_INET, SOCK_RAW, IPPROTO_RAW));
 	say("packet", syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0x300));
 	say("packet by inet", socket(AF_INET, 10, 0x300));
+}
+
+/* A child makes a harmless call, and its tracer puts another in its place when the filter may have been asked already: at the stop before
+ * the call. Says what came of that. */
+static void
+attack_change(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		long number;
+	} calls[] = {
+		{ "setns", SYS_setns }, { "bpf", SYS_bpf }, { "keyctl", SYS_keyctl }, { "io_uring_setup", 425 }, { "getpid", SYS_getpid },
+#ifdef __x86_64__
+		{ "getpid of x32", 0x40000000 | SYS_getpid },
+#endif
+	};
+
+	(void)argc, (void)argv;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int told[2], status = 0;
+		if (pipe(told))
+			return;
+		pid_t pid = fork();
+		if (pid == 0) {
+			ptrace(PTRACE_TRACEME, 0, 0, 0);
+			raise(SIGSTOP);
+			long result = syscall(SYS_getppid, -1L, 0L, 0L);
+			int error = result < 0 ? errno : 0;
+			(void)!write(told[1], &error, sizeof(error));
+			_exit(result == getpid() ? 1 : 0);
+		}
+		close(told[1]);
+		waitpid(pid, &status, 0);
+		ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD);
+		ptrace(PTRACE_SYSCALL, pid, 0, 0);
+		long changed = -1;
+		while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+			if (WSTOPSIG(status) == (SIGTRAP | 0x80) && changed < 0) {
+#ifdef __x86_64__
+				struct user_regs_struct now;
+				ptrace(PTRACE_GETREGS, pid, 0, &now);
+				if (now.orig_rax == SYS_getppid) {
+					now.orig_rax = (unsigned long)calls[i].number;
+					changed = ptrace(PTRACE_SETREGS, pid, 0, &now);
+				}
+#else
+				struct user_regs_struct now;
+				struct iovec all = { &now, sizeof(now) }, one = { (int[]){ (int)calls[i].number }, sizeof(int) };
+				ptrace(PTRACE_GETREGSET, pid, 1, &all);
+				if (now.regs[8] == SYS_getppid)
+					changed = ptrace(PTRACE_SETREGSET, pid, 0x404, &one);	/* NT_ARM_SYSTEM_CALL */
+#endif
+			}
+			ptrace(PTRACE_SYSCALL, pid, 0, 0);
+		}
+		int error = 0;
+		printf("%s %s\n", calls[i].name, changed ? "not changed" : WIFSIGNALED(status) ? "killed" :
+		    read(told[0], &error, sizeof(error)) <= 0 ? "untold" : error ? error_name(error) :
+		    WEXITSTATUS(status) == 1 ? "made" : "0");
+		close(told[0]);
+	}
 }
 
 static void
@@ -1258,7 +1321,7 @@ static const struct attack {
 	{ "quotas", attack_quotas }, { "spin", attack_spin }, { "stall", attack_stall },
 	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon },
 	{ "orphans", attack_orphans }, { "signal", attack_signal }, { "meet", attack_meet },
-	{ "pass", attack_pass }, { "shared", attack_shared }, { "filters", attack_filters }, { "swap", attack_swap },
+	{ "pass", attack_pass }, { "shared", attack_shared }, { "filters", attack_filters }, { "change", attack_change }, { "swap", attack_swap },
 	{ "deep", attack_deep }, { "plant", attack_plant },
 };
 
