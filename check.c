@@ -469,12 +469,11 @@ say_filters(struct room *room)
 		say(check, "no_new_privs", CHECK_OK, "%s", "");
 	if (kernel->seccomp == -EIO)
 		say(check, "seccomp", CHECK_MISSING,
-		    "a filter was taken, but it refuses nothing: use a "
-		    "kernel that is no emulation");
+		    "a filter was taken, but refuses nothing: an emulation?");
 	else if (kernel->seccomp)
 		say(check, "seccomp", CHECK_MISSING,
-		    "%s: the kernel needs CONFIG_SECCOMP_FILTER, and a container "
-		    "must not refuse seccomp()",
+		    "%s: CONFIG_SECCOMP_FILTER in the kernel, and no container "
+		    "that refuses it",
 		    reason(kernel->seccomp));
 	else if (!seccomp_kills())
 		say(check, "seccomp", CHECK_OK,
@@ -484,7 +483,7 @@ say_filters(struct room *room)
 		    "a filter refuses, but does not kill: Linux 4.14 or later");
 	else
 		say(check, "seccomp", CHECK_OK,
-		    "a call was refused, and one that kills has killed");
+		    "a call was refused, another killed");
 }
 
 /* What root's launcher needs, each found by taking it away. */
@@ -709,7 +708,7 @@ say_kernel(struct room *room)
 		    name.machine);
 	else if (room->self.filtered)
 		say(room->check, "kernel", CHECK_MISSING,
-		    "Linux %.60s has no %s here: it is older than %s, or a seccomp filter hides the call: "
+		    "Linux %.60s has no %s here: older than %s, or hidden by a seccomp filter: "
 		    "start without: docker's --security-opt seccomp=unconfined",
 		    name.release, kernel->missing_call, kernel->missing_since);
 	else

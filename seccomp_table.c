@@ -8,6 +8,7 @@
 
 #include <asm/ioctls.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -103,6 +104,10 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 	},
 	[VERDICT_PRCTL] = {
 		.rules = RULES(IS(0, SCHED_CORE, EINVAL), IS(0, SET_SECCOMP, NOTICE)),
+		.otherwise = VERDICT_ALLOW,
+	},
+	[VERDICT_ADVICE] = {
+		.rules = RULES(IS(3, POSIX_FADV_DONTNEED, DONE)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_SECCOMP] = {

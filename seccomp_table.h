@@ -33,6 +33,7 @@ enum seccomp_verdict {
 	VERDICT_UNSHARE,
 	VERDICT_PERSONALITY,
 	VERDICT_PRCTL,
+	VERDICT_ADVICE,
 	VERDICT_SECCOMP,	/* but for who knows the pass: see seccomp.c */
 	VERDICT_SOCKET_OPTION,
 	VERDICT_SETSOCKOPT,

@@ -217,6 +217,25 @@ io priority realtime Operation not permitted'
 	refused "$said" -- /attacks/world locks /usr/bin/env 0
 }
 
+@test "what the host has in memory of a file is not dropped by a command" {
+	need fincore
+	local shown=$BATS_TEST_TMPDIR/shown
+	mkdir "$shown"
+	chmod 755 "$BATS_TEST_TMPDIR" "$shown"
+	pages() {
+		fincore -n -o PAGES "$shown/file" | tr -d ' '
+	}
+	head -c 1048576 /dev/urandom >"$shown/file"
+	sync "$shown/file"
+	"$ATTACKS/attack" drop "$shown/file" >/dev/null
+	(($(pages) < 256)) || skip 'this file system has its files in memory'
+	cat "$shown/file" >/dev/null
+	expect "$(pages)" 256 'pages that were read'
+	attempt --bind "$ATTACKS:/attacks" --bind "$shown:/shown" -- /attacks/attack drop /shown/file
+	expect "$output" $'advice ok\nadvice with the high half set ok'
+	expect "$(pages)" 256 'pages after the attack'
+}
+
 @test "what remains: a file that a command runs can be replaced on the host meanwhile, but not be written to until it ends" {
 	local shown=$BATS_TEST_TMPDIR/shown run word=attack-busy-$$
 	mkdir "$shown"

@@ -1224,6 +1224,22 @@ attack_shared(int argc, char **argv)
 	say("SHM_HUGETLB", shmget(IPC_PRIVATE, 2 << 20, IPC_CREAT | 04000 | 0600));
 }
 
+/* Has what is in memory of a file dropped. */
+static void
+attack_drop(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		int fd = open(argv[i], O_RDONLY);
+		say("advice", syscall(SYS_fadvise64, fd, 0, 0, 4));
+		say("advice with the high half set", syscall(SYS_fadvise64, fd, 0, 0, 1l << 32 | 4));
+		void *at = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, fd, 0);
+		(void)madvise(at, 1 << 20, 4);
+		(void)madvise(at, 1 << 20, 9);
+		(void)madvise(at, 1 << 20, 21);	/* DONTNEED, REMOVE, PAGEOUT */
+		munmap(at, 1 << 20);
+	}
+}
+
 /* Filters of one's own, as long as they may be, by processes that live on: the kernel compiles each, into a store that no limit
  * counts and that all of the host's filters are in. No more than a hundred are tried, and none is left without an end. */
 static void
@@ -1321,7 +1337,7 @@ static const struct attack {
 	{ "quotas", attack_quotas }, { "spin", attack_spin }, { "stall", attack_stall },
 	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon },
 	{ "orphans", attack_orphans }, { "signal", attack_signal }, { "meet", attack_meet },
-	{ "pass", attack_pass }, { "shared", attack_shared }, { "filters", attack_filters }, { "change", attack_change }, { "swap", attack_swap },
+	{ "pass", attack_pass }, { "shared", attack_shared }, { "filters", attack_filters }, { "change", attack_change }, { "drop", attack_drop }, { "swap", attack_swap },
 	{ "deep", attack_deep }, { "plant", attack_plant },
 };
 
