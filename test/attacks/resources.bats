@@ -258,3 +258,24 @@ kernel_kb() {
 @test "filters of a command's own take no more than their part of what the host has for all" {
 	refused '64 filters, and no error but EINVAL' '{"wall_time": 30000, "time": 30000}' -- /attacks/attack filters
 }
+
+@test "where somebody above listens to calls already, runs are as ever, and a command has no filters of its own" {
+	need python3
+	cat >"$BATS_TEST_TMPDIR/listened" <<-'PY'
+		import ctypes, os, struct, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		# A number that nobody has is told of; the rest is allowed.
+		code = b"".join(struct.pack("HBBI", *one) for one in ((0x20, 0, 0, 0), (0x15, 0, 1, 999), (6, 0, 0, 0x7fc00000), (6, 0, 0, 0x7fff0000)))
+		kept = ctypes.create_string_buffer(code)
+		program = struct.pack("HxxxxxxQ", 4, ctypes.addressof(kept))
+		libc.prctl(38, 1, 0, 0, 0)
+		fd = libc.syscall(277 if os.uname().machine == "aarch64" else 317, 1, 8, ctypes.create_string_buffer(program))
+		assert fd >= 0, ctypes.get_errno()
+		os.set_inheritable(fd, True)
+		os.execv(sys.argv[1], sys.argv[1:])
+	PY
+	# shellcheck disable=SC2086 # words on purpose
+	run python3 "$BATS_TEST_TMPDIR/listened" "$OPENSANDBOX" --run $SANDBOX_OPTIONS --bind "$ATTACKS:/attacks" -- \
+		sh -c '/attacks/attack filters; /attacks/attack namespace | head -n 1; (echo more); exit 3'
+	expect "$status $output" $'3 0 filters, ENOSYS\nunshare user EPERM\nmore'
+}
