@@ -31,6 +31,7 @@ enum {
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
 	UNSHARE_ALLOWED = CLONE_FS | CLONE_FILES | CLONE_SYSVSEM,
 	SOCKET_TYPE = 0xf,	/* the rest of the word is SOCK_CLOEXEC and SOCK_NONBLOCK */
+	SOCKET_RARE = 0xc,	/* with protocol 0 SOCK_SEQPACKET opens SCTP, SOCK_DCCP DCCP, where the kernel has them */
 	SOCKET_PACKET = 10,	/* SOCK_PACKET: turns AF_INET into AF_PACKET */
 	SCHED_CORE = 62,	/* PR_SCHED_CORE, Linux 5.14 */
 	SET_SECCOMP = 22,	/* PR_SET_SECCOMP */
@@ -69,6 +70,7 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 		.rules = RULES(
 			{ .test = RULE_IS, .argument = 1, .mask = SOCKET_TYPE,
 			  .value = SOCKET_PACKET, .verdict = VERDICT_EAFNOSUPPORT },
+			ANY_BIT(1, SOCKET_RARE, EPROTONOSUPPORT),
 			IS(2, 0, ALLOW),
 			IS(2, IPPROTO_TCP, ALLOW),
 			IS(2, IPPROTO_UDP, ALLOW)),

@@ -261,6 +261,8 @@ attack_socket(int argc, char **argv)
 	say("ping", socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
 	say("raw by IPv6", socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
 	say("raw with the high half set", syscall(SYS_socket, 0x100000000l | AF_INET, SOCK_RAW, IPPROTO_RAW));
+	say("SCTP by its type", socket(AF_INET, SOCK_SEQPACKET, 0));
+	say("DCCP by its type", socket(AF_INET6, 6 | SOCK_CLOEXEC, 0));
 	say("packet", syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0x300));
 	say("packet by inet", socket(AF_INET, 10, 0x300));
 }
