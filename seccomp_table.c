@@ -25,6 +25,10 @@
 #define ANY_BIT(n, bits, then) \
 	{ .test = RULE_ANY_BIT, .argument = (n), .value = (bits), .verdict = VERDICT_##then }
 
+/* SIOCGIFBR, SIOCGIFVLAN, SIOCBRADDBR, and the one after each: of any socket, they load the module before a right is asked for. */
+#define LOADS(command, then) \
+	{ .test = RULE_IS, .argument = 1, .mask = 0xfffffffe, .value = (command), .verdict = VERDICT_##then }
+
 enum {
 	/* No CLONE_NEWTIME: in the flags of clone() its bit is a part of the exit signal. */
 	NEW_NAMESPACE = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
@@ -86,7 +90,8 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 			IS(1, TIOCLINUX, EPERM),
 			IS(1, TIOCCONS, EPERM),
 			IS(1, TIOCSETD, EPERM),
-			IS(1, FS_IOC_FSSETXATTR, EPERM)),
+			IS(1, FS_IOC_FSSETXATTR, EPERM),
+			LOADS(0x8940, EPERM), LOADS(0x8982, EPERM), LOADS(0x89a0, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_CLONE] = {

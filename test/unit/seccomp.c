@@ -249,7 +249,7 @@ TEST("the watched filter tells of sockets and of SysV ipc, and is the command's 
 
 TEST("terminal tricks are refused, also with the high half of the command set")
 {
-	static const uint64_t bad[] = { TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, 0x401c5820 };
+	static const uint64_t bad[] = { TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, 0x401c5820, 0x8940, 0x8941, 0x8982, 0x8983, 0x89a0, 0x89a1 };
 
 	CHECK_INT(FS_IOC_FSSETXATTR, 0x401c5820);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -563,7 +563,7 @@ TEST("programs are short, and usual calls take few instructions")
 		const struct seccomp_program *program = built(SECCOMP_COMMAND, arch);
 		unsigned int steps, worst = 0, sum = 0, count = sizeof(usual) / sizeof(usual[0]);
 
-		CHECK(program->len <= 185);
+		CHECK(program->len <= 190);
 		for (unsigned int n = 0; n < count; n++) {
 			struct seccomp_data data = {
 				.nr = seccomp_number(arch, usual[n]), .arch = arch
@@ -579,7 +579,7 @@ TEST("programs are short, and usual calls take few instructions")
 			run(program, &data, &steps);
 			worst = steps > worst ? steps : worst;
 		}
-		CHECK(worst <= 20);
+		CHECK(worst <= 22);
 		printf("# arch %#x: %d instructions, at most %u a call, usual ones %.1f\n", arch,
 		       program->len, worst, (double)sum / count);
 	}
