@@ -610,7 +610,7 @@ say_cgroup(struct room *room)
 		    "they are found by /proc: see proc_host");
 	else if (cgroups_are_read_only())
 		say(room->check, "cgroup", CHECK_DEGRADED,
-		    "none that can be used: /sys/fs/cgroup is read-only: give "
+		    "/sys/fs/cgroup is read-only: give "
 		    "the container CAP_SYS_ADMIN, or mount it writable");
 	else
 		say(room->check, "cgroup", CHECK_DEGRADED, "none that can be used: %s",
@@ -683,7 +683,7 @@ say_rlimits(struct room *room)
 			    reason(error), rows[i].flag);
 		else if (is_files && most < NOFILE_WANTED)
 			say(room->check, rows[i].name, CHECK_DEGRADED,
-			    "no more than %llu, which is little for a server: "
+			    "no more than %llu, little for a server: "
 			    "raise the hard limit (%s), or start with CAP_SYS_RESOURCE",
 			    (unsigned long long)most, rows[i].flag);
 		else if (is_files)

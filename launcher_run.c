@@ -266,7 +266,7 @@ set_failure(struct message_result *result, const struct slot *slot)
 
 /* Why the run ended, by what is known outside of it. */
 static void
-judge(const struct launcher *launcher, const struct slot *slot, const struct cgroup_usage *usage,
+judge(const struct launcher *launcher, const struct slot *slot, const struct cgroup_usage *usage, int64_t now,
     struct message_result *result)
 {
 	bool ran = slot->started != 0;
@@ -287,9 +287,11 @@ judge(const struct launcher *launcher, const struct slot *slot, const struct cgr
 	} else {
 		set_ending(result, slot);
 		result->verdict = result->signal ? VERDICT_SIGNALED : VERDICT_EXITED;
-		/* It ended by itself before the next look, but not within its limit. */
+		/* It ended by itself before the next look, which may be late on a host that is busy, but not within its limit. */
 		if (usage->cpu_ns > slot->run.limits.time_ms * MILLISECOND)
 			result->verdict = VERDICT_TIME_LIMIT;
+		else if (now > run_wall_deadline(slot))
+			result->verdict = VERDICT_WALL_TIME_LIMIT;
 		else if (!by_group(launcher) && usage->peak_kb > slot->run.limits.mem_kb)
 			result->verdict = VERDICT_MEMORY_LIMIT;
 	}
@@ -323,7 +325,7 @@ run_conclude(struct launcher *launcher, struct slot *slot, int64_t now)
 	read_usage(launcher, slot, &usage, true);
 	if (usage.sampled && slot->report.type == JAIL_ENDED && slot->report.max_rss_kb > usage.peak_kb)
 		usage.peak_kb = slot->report.max_rss_kb;
-	judge(launcher, slot, &usage, &result);
+	judge(launcher, slot, &usage, now, &result);
 	if (slot->session)
 		result.disk_used_kb = store_used_kb(launcher->store, slot->session);
 	if (slot->started) {
