@@ -702,7 +702,7 @@ give_up(struct jail *jail)
 	if (!error)
 		error = seccomp_load(&jail->plan->filters[SECCOMP_INIT]);
 	if (error)
-		fail(jail, JAIL_FAILED, "give up the last privileges", error);
+		fail(jail, JAIL_FAILED, "give up privileges", error);
 }
 
 static bool

@@ -259,7 +259,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	launcher->config = *config;
 	launcher->token_dir = launcher->uids.locks[0] = launcher->uids.locks[1] = launcher->netns = -1;
 	wait_open(&launcher->wait);
-	fault->step = "build the seccomp filters";
+	fault->step = "build the filters";
 	for (int role = SECCOMP_COMMAND; role <= SECCOMP_WATCHED; role++)
 		if (role != SECCOMP_SERVER &&
 		    (error = seccomp_build(&launcher->filters[role], (enum seccomp_role)role, 0)))

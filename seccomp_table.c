@@ -25,7 +25,7 @@
 #define ANY_BIT(n, bits, then) \
 	{ .test = RULE_ANY_BIT, .argument = (n), .value = (bits), .verdict = VERDICT_##then }
 
-/* SIOCGIFBR, SIOCGIFVLAN, SIOCBRADDBR, and the one after each: of any socket, they load the module before a right is asked for. */
+/* SIOCGIFBR, SIOCGIFVLAN, SIOCBRADDBR, SIOCADDDLCI, and the one after each: of any socket, they load the module before a right is asked for. */
 #define LOADS(command, then) \
 	{ .test = RULE_IS, .argument = 1, .mask = 0xfffffffe, .value = (command), .verdict = VERDICT_##then }
 
@@ -91,7 +91,7 @@ const struct seccomp_answer seccomp_answers[SECCOMP_VERDICTS] = {
 			IS(1, TIOCCONS, EPERM),
 			IS(1, TIOCSETD, EPERM),
 			IS(1, FS_IOC_FSSETXATTR, EPERM),
-			LOADS(0x8940, EPERM), LOADS(0x8982, EPERM), LOADS(0x89a0, EPERM)),
+			LOADS(0x8940, EPERM), LOADS(0x8982, EPERM), LOADS(0x89a0, EPERM), LOADS(0x8980, EPERM)),
 		.otherwise = VERDICT_ALLOW,
 	},
 	[VERDICT_CLONE] = {

@@ -130,7 +130,7 @@ setup_file() {
 		for type in 2 3; do echo "family 16 type $type opens"; done
 		printf '%s opens\n' 'stream protocol 6' 'datagram protocol 17'
 		printf '%s EPROTONOSUPPORT\n' raw ping 'raw by IPv6' 'raw with the high half set' 'SCTP by its type' 'DCCP by its type'
-		printf 'a module EPERM\n%.0s' 1 2 3 4 5 6 7
+		printf 'a module EPERM\n%.0s' 1 2 3 4 5 6 7 8 9
 		printf '%s EAFNOSUPPORT\n' packet 'packet by inet')" -- /attacks/attack socket
 }
 

@@ -264,7 +264,7 @@ attack_socket(int argc, char **argv)
 	say("SCTP by its type", socket(AF_INET, SOCK_SEQPACKET, 0));
 	say("DCCP by its type", socket(AF_INET6, 6 | SOCK_CLOEXEC, 0));
 	int plain = socket(AF_INET, SOCK_DGRAM, 0);
-	static const unsigned long loads[] = { 0x8940, 0x8941, 0x8982, 0x8983, 0x89a0, 0x89a1, 0xffffffff00008940 };
+	static const unsigned long loads[] = { 0x8940, 0x8941, 0x8980, 0x8981, 0x8982, 0x8983, 0x89a0, 0x89a1, 0xffffffff00008940 };
 	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
 		say("a module", syscall(SYS_ioctl, plain, loads[i], NULL));
 	say("packet", syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0x300));
