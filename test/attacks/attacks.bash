@@ -33,7 +33,8 @@ build_attacks() {
 start_attacked() {
 	build_attacks attack
 	start_file_server --bind "$ATTACKS:/attacks" --log none --max-time 600000 "$@"
-	SESSION=$(new_session)
+	# On a slow machine one test takes longer than a session may be idle.
+	SESSION=$(new_session '{"ttl": 36000}')
 	export SESSION
 }
 

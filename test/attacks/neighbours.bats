@@ -5,7 +5,7 @@ load attacks
 
 setup_file() {
 	start_attacked
-	OTHER=$(new_session)
+	OTHER=$(new_session '{"ttl": 36000}')
 	export OTHER
 }
 
