@@ -180,16 +180,20 @@ put() {
 }
 
 @test "a file that grows and shrinks while it is sent keeps the framing" {
-	local i grown=0
+	local i ended grown=0
 	in_session "$id" -- sh -c 'head -c 3000000 /dev/zero >/tmp/moving'
 	in_session "$id" '{"wall_time": 30000, "time": 30000}' -- sh -c '
 		i=0; while [ $i -lt 300 ]; do i=$((i + 1)); head -c 100 /dev/zero >/tmp/moving; head -c 3000000 /dev/zero >>/tmp/moving; done' \
 		>/dev/null &
 	for i in {1..15}; do
-		rm -f "$BATS_TEST_TMPDIR/moved" "$BATS_TEST_TMPDIR/next"
+		rm -f "$BATS_TEST_TMPDIR/next"
+		# Nothing is written of a reply that is cut short before its first byte.
+		: >"$BATS_TEST_TMPDIR/moved"
 		# On one connection, unless the file's reply had to be cut short: what comes next begins where it ended.
-		curl -s -o "$BATS_TEST_TMPDIR/moved" --max-time 20 "$URL/sessions/$id/files/tmp/moving" \
-			-o "$BATS_TEST_TMPDIR/next" "$URL/health" || :
+		ended=$(curl -s -w '%{exitcode} ' -o "$BATS_TEST_TMPDIR/moved" --max-time 20 "$URL/sessions/$id/files/tmp/moving" \
+			-o "$BATS_TEST_TMPDIR/next" "$URL/health") || :
+		# Whole, or ended before its length (18) by a reset (56), never hanging (28) or with another's bytes (8).
+		expect_match "$ended" '^(0|18|56) 0 $' "the downloads' ends"
 		(($(stat -c %s "$BATS_TEST_TMPDIR/moved") <= 4000000))
 		expect "$(tr -d '\0' <"$BATS_TEST_TMPDIR/moved")" '' 'what is sent but the bytes of the file'
 		expect "$(cat "$BATS_TEST_TMPDIR/next")" OK
