@@ -554,8 +554,8 @@ say_uids(struct room *room)
 		    self->first_uid);
 	else if (self->is_root)
 		say(room->check, "uids", CHECK_DEGRADED,
-		    "the user namespace that this runs in has too few, all "
-		    "sandboxes share one: give it 4,096 or more (/etc/subuid)");
+		    "this user namespace has too few, all sandboxes share one: "
+		    "give it 4,096 or more (/etc/subuid)");
 	else
 		say(room->check, "uids", CHECK_DEGRADED,
 		    "an ordinary user has one, which all sandboxes share with "
@@ -621,8 +621,7 @@ say_cgroup(struct room *room)
 		say(room->check, "accounting", CHECK_OK, "cgroup");
 	else
 		say(room->check, "accounting", CHECK_DEGRADED,
-		    "rlimit: limits are per process, and figures are "
-		    "sampled from /proc: see %s",
+		    "rlimit: limits are per process, figures sampled from /proc: see %s",
 		    facts->kind == CGROUP_NONE ? "cgroup" :
 			facts->memory          ? "limit_time" :
 						 "limit_mem");
@@ -728,11 +727,10 @@ say_machine(struct room *room)
 		say(room->check, "cores", CHECK_OK, "%d", cores);
 	else
 		say(room->check, "cores", CHECK_DEGRADED,
-		    "they cannot be counted, and 1 is assumed: allow "
-		    "sched_getaffinity()");
+		    "1 is assumed: allow sched_getaffinity()");
 	if (sysinfo(&info)) {
 		say(room->check, "memory", CHECK_DEGRADED,
-		    "it cannot be told how much there is: %s: allow sysinfo()", strerror(errno));
+		    "how much cannot be told: %s: allow sysinfo()", strerror(errno));
 		return;
 	}
 	uint64_t kb = (uint64_t)info.totalram * info.mem_unit / 1024;
@@ -810,8 +808,7 @@ say_command(struct room *room)
 		say_failed(room, "command", trial->step, trial->error);
 	else if (result->verdict == VERDICT_EXEC_FAILED)
 		say(room->check, "command", CHECK_DEGRADED,
-		    "`true` cannot be started: %s: if there are no "
-		    "programs on this host, give a directory that has them by --rootfs",
+		    "`true` cannot be started: %s: a host without programs needs --rootfs",
 		    strerror(result->error));
 	else if (result->verdict == VERDICT_INTERNAL)
 		say_failed(room, "command", result->step, -result->error);

@@ -425,7 +425,7 @@ set_rlimits(const struct jail_order *order)
 	return order->limit_memory ? set_rlimit(RLIMIT_AS, bytes, bytes) : 0;
 }
 
-/* pid 1 keeps the launcher's priority: it has to run before it can be killed or reap, and among a hundred busy processes its
+/* pid 1 has a priority as the launcher had: it has to run before it can be killed or reap, and among a hundred busy processes its
  * turn would come a quarter of a second late. What it starts has the ordinary one, and no class or personality of the caller's.
  * What makes it less than ordinary stays where we may not take it back. */
 static int
@@ -767,6 +767,7 @@ jail_main(const struct jail_plan *plan, int control, bool entered)
 {
 	struct jail jail = { .plan = plan, .control = control, .entered = entered, .listener = -1, .filters = FILTERS_MAX };
 
+	(void)setpriority(PRIO_PROCESS, 0, JAIL_NICE);
 	for (size_t i = 0; i < sizeof(building) / sizeof(building[0]); i++) {
 		jail.fault.step = NULL;
 		int error = building[i].run(&jail);

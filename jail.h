@@ -13,6 +13,7 @@
 
 enum { JAIL_NET_NEW = -1, JAIL_NET_HOST = -2 };
 enum { JAIL_UID_INIT = 0, JAIL_UID_USER = 1000 };	/* inside a user namespace */
+enum { JAIL_NICE = -10 };	/* of the launcher, the server and pid 1, where that may be set */
 
 /* What a sandbox is to be. Read by the child from its copy of the launcher's memory. */
 struct jail_plan {

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +211,10 @@ finish_serving(struct launcher *launcher)
 int
 launcher_serve(struct launcher *launcher, int front, pid_t pid)
 {
+	/* Linux 6.18's groups can keep a process of the ordinary class from a processor for a minute, whatever its weight: see
+	 * docs/operation.md. What it starts is ordinary again. */
+	static const int priority = 1;	/* a struct sched_param */
+	(void)syscall(SYS_sched_setscheduler, 0, SCHED_RR | SCHED_RESET_ON_FORK, &priority);
 	launcher->front = front;
 	launcher->front_pid = pid;
 	launcher->front_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

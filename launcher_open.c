@@ -294,7 +294,7 @@ launcher_open(struct launcher **out, const struct launcher_config *config, struc
 	if ((error = try_cgroup_namespace(launcher)))
 		goto err;
 	/* The clocks must be looked at in time also when sandboxes keep every core busy. */
-	(void)setpriority(PRIO_PROCESS, 0, -10);
+	(void)setpriority(PRIO_PROCESS, 0, JAIL_NICE);
 	fault->step = NULL;
 	*out = launcher;
 	return 0;

@@ -436,6 +436,43 @@ gone() {
 	expect_between "$(json .time)" 490 1300
 }
 
+# The directory of the group by which the kernel shares processors, of a process; no output where there is none.
+group_of_cpu() {
+	local line
+	if line=$(grep -E '^[0-9]+:([^:]*,)?cpu(,[^:]*)?:' "/proc/$1/cgroup"); then
+		awk -v path="${line#*:*:}" '$3 == "cgroup" && $4 ~ /(^|,)cpu(,|$)/ { print $2 path; exit }' /proc/mounts
+	else
+		line=$(grep ^0:: "/proc/$1/cgroup") || return 0
+		awk -v path="${line#0::}" '$3 == "cgroup2" { print $2 path; exit }' /proc/mounts
+	fi
+}
+
+@test "all runs together leave a twentieth of the processors to the host" {
+	start_one run
+	local group quota
+	group=$(group_of_cpu "$command")
+	group=${group%/*}
+	quota=$(cat "$group/cpu.cfs_quota_us" "$group/cpu.cfs_period_us" 2>/dev/null || cat "$group/cpu.max" 2>/dev/null) || quota=
+	end_one
+	[[ -n $quota ]] || skip 'no cpu controller here, or one without bandwidth'
+	expect "$(tr '\n' ' ' <<<"$quota")" "$(($(nproc) * 95000)) 100000 "
+}
+
+# class_of PID: its nice value and its scheduling policy, by proc(5).
+class_of() {
+	sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 17,39
+}
+
+@test "no ordinary process keeps the launcher waiting for a processor, and what it starts is ordinary" {
+	chrt -r 1 true 2>/dev/null || skip 'no process may have a real-time class here'
+	start_one server
+	expect "$(class_of "$SERVER_PID")" '-10 2' 'the launcher'
+	expect "$(class_of "$(pgrep -P "$SERVER_PID" | head -n 1)")" '-10 0' 'the server'
+	expect "$(class_of "$init")" '-10 0' 'pid 1'
+	expect "$(class_of "$command")" '0 0' 'the command'
+	end_one
+}
+
 @test "a run ends at its wall time" {
 	attempt --wall-time 500 -- sleep 9
 	expect_run wall_time_limit 124

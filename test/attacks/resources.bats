@@ -44,6 +44,24 @@ setup_file() {
 	wait "${bombs[@]}"
 }
 
+@test "runs whose threads wake each other all the time end at their wall time, and the API answers meanwhile" {
+	local i waking=()
+	watch_health
+	for i in {1..6}; do
+		curl -s --max-time "$(slow 100)" -H 'Content-Type: application/json' "$URL/run" \
+			-d "$(body_of '{"wall_time": 2000, "time": 100000}' /attacks/attack wake 24)" >"$BATS_TEST_TMPDIR/woken.$i" &
+		waking+=($!)
+	done
+	wait "${waking[@]}"
+	for i in {1..6}; do
+		body=$(<"$BATS_TEST_TMPDIR/woken.$i")
+		expect_json .status wall_time_limit
+		# With Linux 6.18 they went on for up to half a minute.
+		expect_ms "$(json .wall_time)" 2000 12000
+	done
+	health_was 10000
+}
+
 # hit WORD OPTIONS COMMAND...: that run over and over, until the file `over` is there; each verdict is a line of hits.WORD.
 hit() {
 	local word=$1

@@ -962,6 +962,41 @@ attack_spin(int argc, char **argv)
 		;
 }
 
+enum { WAKERS_MAX = 64 };
+
+static int wakers[WAKERS_MAX][2];
+
+static void *
+wake_other(void *own)
+{
+	size_t i = (uintptr_t)own;
+	char byte;
+
+	while (read(wakers[i][0], &byte, 1) == 1 && write(wakers[i ^ 1][1], &byte, 1) == 1)
+		;
+	return NULL;
+}
+
+/* So many threads, each two of which wake each other by pipes all the time. */
+static void
+attack_wake(int argc, char **argv)
+{
+	size_t n = argc > 2 ? (size_t)atoi(argv[2]) & ~(size_t)1 : 0;
+	pthread_attr_t small;
+	pthread_t thread;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 16384);
+	for (size_t i = 0; i < n && i < WAKERS_MAX; i++)
+		if (pipe(wakers[i]))
+			_exit(1);
+	for (size_t i = 0; i < n && i < WAKERS_MAX; i++)
+		if (pthread_create(&thread, &small, wake_other, (void *)i) || write(wakers[i][1], "", 1) != 1)
+			_exit(1);
+	for (;;)
+		pause();
+}
+
 static void
 attack_stall(int argc, char **argv)
 {
@@ -1341,7 +1376,7 @@ static const struct attack {
 	{ "forks", attack_forks }, { "eat", attack_eat }, { "fill", attack_fill },
 	{ "inodes", attack_inodes }, { "sparse", attack_sparse }, { "fds_exhaust", attack_fds_exhaust },
 	{ "quotas", attack_quotas }, { "spin", attack_spin }, { "stall", attack_stall },
-	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon },
+	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon }, { "wake", attack_wake },
 	{ "orphans", attack_orphans }, { "signal", attack_signal }, { "meet", attack_meet },
 	{ "pass", attack_pass }, { "shared", attack_shared }, { "filters", attack_filters }, { "change", attack_change }, { "drop", attack_drop }, { "swap", attack_swap },
 	{ "deep", attack_deep }, { "plant", attack_plant },
