@@ -95,6 +95,11 @@ by_cgroup() {
 	[[ $(json .accounting) = cgroup ]] || skip 'no cgroups here: limits are per process'
 }
 
+# Skips the test where the launcher can have no real-time class.
+real_time() {
+	chrt -r 1 true 2>/dev/null || skip 'no process may have a real-time class here'
+}
+
 # Skips the test where all sandboxes have one uid on the host, and so its quotas.
 own_uids() {
 	[[ $EUID = 0 ]] || skip "an ordinary user's sandboxes all have his uid"

@@ -464,7 +464,7 @@ class_of() {
 }
 
 @test "no ordinary process keeps the launcher waiting for a processor, and what it starts is ordinary" {
-	chrt -r 1 true 2>/dev/null || skip 'no process may have a real-time class here'
+	real_time
 	start_one server
 	expect "$(class_of "$SERVER_PID")" '-10 2' 'the launcher'
 	expect "$(class_of "$(pgrep -P "$SERVER_PID" | head -n 1)")" '-10 0' 'the server'

@@ -46,6 +46,7 @@ setup_file() {
 
 @test "runs whose threads wake each other all the time end at their wall time, and the API answers meanwhile" {
 	local i waking=()
+	real_time
 	watch_health
 	for i in {1..6}; do
 		curl -s --max-time "$(slow 100)" -H 'Content-Type: application/json' "$URL/run" \
