@@ -749,12 +749,12 @@ print(json.dumps({"command": ["cat"], "stdin": "".join(r.choice("abcdefg\n\"\\\u
 	post /sessions '{}'
 	expect_status 201
 	post "/sessions/$(json .session_id)/run" "$(run_json sh -c 'echo kept > /tmp/a')"
-	curl -s -H 'Content-Type: application/json' -d '{"command": ["sh", "-c", "echo begun; sleep 50"]}' \
+	curl -s -H 'Content-Type: application/json' -d "{\"command\": [\"sh\", \"-c\", \"echo begun; sleep 50.0$$\"]}" \
 		"$URL/run" >"$BATS_TEST_TMPDIR/canceled" &
 	client=$!
-	running() { get /version && [[ $(json .runs.running) == 1 ]]; }
-	try_for 10 running
-	sleep 0.2
+	try_for 10 pgrep -x -f "sleep 50.0$$"
+	get /version
+	expect_json .runs.running 1
 	stop_server TERM 0
 	wait "$client"
 	body=$(<"$BATS_TEST_TMPDIR/canceled")

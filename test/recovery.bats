@@ -433,14 +433,14 @@ none_with_word() {
 
 @test "a session's ttl begins anew at a restart, and it ends then" {
 	begin_server --log none
-	new_session '{"ttl": 3}'
-	sleep 1.5
+	new_session '{"ttl": 8}'
+	sleep 4.5
 	crash both
-	sleep 1.8
+	sleep 4
 	get /sessions
 	expect_json length 1
 	ended() { get /sessions && [[ $(json length) == 0 ]]; }
-	try_for 10 ended
+	try_for 20 ended
 	stop_server
 }
 

@@ -393,12 +393,12 @@ print(c.recv(100))')" "$URL$AT/run" >"$BATS_TEST_TMPDIR/server" &
 	local client
 	new_session
 	in_shell 'head -c 5000000 /dev/zero > /tmp/a'
-	curl -s -H 'Content-Type: application/json' -d '{"command": ["sh", "-c", "echo begun; sleep 50"]}' \
+	curl -s -H 'Content-Type: application/json' -d "{\"command\": [\"sh\", \"-c\", \"echo begun; sleep 51.0$$\"]}" \
 		"$URL$AT/run" >"$BATS_TEST_TMPDIR/canceled" &
 	client=$!
-	running() { get "$AT" && [[ $(json .running) == 1 ]]; }
-	try_for 10 running
-	sleep 0.3
+	try_for 10 pgrep -x -f "sleep 51.0$$"
+	get "$AT"
+	expect_json .running 1
 	request DELETE "$AT"
 	expect_status 204
 	wait "$client"

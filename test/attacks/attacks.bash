@@ -162,7 +162,8 @@ host_state() {
 	echo "binary $(sha256sum <"$OPENSANDBOX")"
 	echo "name $(uname -n)"
 	echo "ipc $(awk 'FNR > 1 { print $1, $2 }' /proc/sysvipc/* | sha256sum)"
-	echo "swap $(sha256sum </proc/swaps)"
+	# Not how much of it is used.
+	echo "swap $(awk '{ print $1, $2, $3, $5 }' /proc/swaps | sha256sum)"
 	(cd /proc/sys && head -n 5 -v kernel/{core_pattern,modprobe,domainname,sysrq,randomize_va_space,msgmax,shmmax,sem,threads-max} \
 		vm/{overcommit_memory,swappiness,min_free_kbytes} fs/{file-max,suid_dumpable} fs/mqueue/* net/ipv4/ip_forward user/* 2>&1) || :
 	# Uids that only sandboxes have own nothing there but what a test has made or bound for them.
@@ -208,8 +209,10 @@ setup() {
 }
 
 teardown() {
-	host_is_unharmed
+	local unharmed=0
+	host_is_unharmed || unharmed=$?
 	stop_left
+	return "$unharmed"
 }
 
 # For the files that run others: see test/modes.

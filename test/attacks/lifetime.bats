@@ -87,7 +87,9 @@ setup_file() {
 		# The launcher was started first. Of its children the front has a filter, and no pid of its own in another namespace.
 		front=$(for pid in $(pgrep -P "$SERVER_PID"); do
 			awk -v pid="$pid" '$1 == "NSpid:" { n = NF } $1 == "Seccomp:" { filter = $2 } END { if (n == 2 && filter == 2) print pid }' \
-				"/proc/$pid/status"; done)
+				"/proc/$pid/status" 2>/dev/null || :
+		done)
+		expect_match "$front" '^[0-9]+$' 'the pid of the front'
 		if [[ $who = server ]]; then
 			kill -9 "$front"
 		else

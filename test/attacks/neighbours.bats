@@ -11,7 +11,7 @@ setup_file() {
 
 # holder PATH: a run that takes each name; what came of that is in `held`.
 holder() {
-	post "$1" "$(body_of '{"wall_time": 60000}' /attacks/attack meet make "$(slow 4)" "$word")"
+	post "$1" "$(body_of '{"wall_time": 60000}' /attacks/attack meet make "$(slow 9)" "$word")"
 	json .stdout >"$BATS_TEST_TMPDIR/held"
 }
 
@@ -65,9 +65,11 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 }
 
 @test "the test of names sees what is there: runs of one session share a loopback and files" {
-	in_session "$OTHER" '{"wall_time": 20000}' -- /attacks/attack meet make 3 >/dev/null &
+	local word=attack-meet-own-$$
+	in_session "$OTHER" '{"wall_time": 60000}' -- /attacks/attack meet make "$(slow 9)" "$word" >/dev/null &
 	local held=$!
-	sleep 1
+	try_for 5 holds
+	sleep 0.5
 	in_session "$OTHER" -- /attacks/attack meet look
 	expect_match "$(json .stdout)" $'abstract ok\nport ok\n'
 	expect_match "$(json .stdout)" 'file ok'
@@ -185,14 +187,15 @@ two_uids() {
 }
 
 @test "two servers take different uids" {
-	local word=attack-servers-$$ first uids
+	local word=attack-servers-$$ first
 	own_uids
-	api '{"wall_time": 20000}' -- sh -c 'sleep 8; :' "$word" >/dev/null &
+	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	first=$!
 	start_server --log none
-	api '{"wall_time": 20000}' -- sh -c 'sleep 8; :' "$word" >/dev/null &
+	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	try_for 7 two_uids "$word"
-	wait "$first" $!
+	wait "$first"
+	wait $!
 }
 
 @test "a uid is given to nobody else while its session's files are being deleted" {

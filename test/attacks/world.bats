@@ -123,12 +123,12 @@ io priority realtime Operation not permitted'
 	chmod 755 "$BATS_TEST_TMPDIR"
 	mkdir -p "$bound/sub"
 	chmod 755 "$bound" "$bound/sub"
-	sandbox --bind "$bound:/bound" -- sh -c 'sleep 2; ls -A /bound/sub; grep -c /bound /proc/self/mountinfo' \
-		</dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
+	sandbox --bind "$bound:/bound" --wall-time 60000 -- sh -c 'sleep "3.0$1"; until [ -e /bound/now ]; do sleep 0.1; done
+		ls -A /bound/sub; grep -c /bound /proc/self/mountinfo' sh "$$" </dev/null >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
 	run=$!
-	sleep 1
+	try_for 20 pgrep -x -f "sleep 3.0$$"
 	mount -t tmpfs opensandbox-test "$bound/sub"
-	touch "$bound/sub/later"
+	touch "$bound/sub/later" "$bound/now"
 	wait "$run" || :
 	umount "$bound/sub"
 	expect "$(cat "$BATS_TEST_TMPDIR/output")" 1
