@@ -31,6 +31,8 @@ enum {
 	ERROR_MAX = 2048,
 	HELD_MAX = 512 << 20,		/* bytes that all jobs together may hold */
 	SLOW_S = 10,			/* a reply that has been taken for so long may have to make room */
+	LONG_S = 30,			/* an operation that has gone on for so long may have to … */
+	PATIENCE_S = 2,			/* … for one that has waited for so long */
 	BEARER_LEN = 7,			/* of "Bearer " */
 };
 
@@ -326,18 +328,24 @@ api_null(struct api *api, struct job *job)
 	return fd;
 }
 
-/* Replies that nobody takes must not keep others from running: the one that has been taken for longest goes. */
+/* Replies that nobody takes must not keep others from running: the one that has been taken for longest goes. Nor must operations
+ * keep an operation waiting whose asker has nothing else: the one of others that has gone on for longest goes. */
 static void
-cut_slowest(struct api *api)
+cut_slowest(struct api *api, const struct job *waiting)
 {
 	struct job *slowest = NULL;
+	int64_t first = api->now - (waiting ? LONG_S : SLOW_S) * 1000000000ll;
 
 	for (size_t i = 0; i < api->jobs_len; i++) {
 		struct job *job = api->jobs[i];
-		if (job && job->replied && job->held && !job->cut &&
-		    job->replied_at + SLOW_S * 1000000000ll < api->now &&
-		    (!slowest || job->replied_at < slowest->replied_at))
+		if (!job || job->cut ||
+		    (waiting ? !job->running || !is_operation(job) || job->asker == waiting->asker : !job->replied || !job->held))
+			continue;
+		int64_t since = waiting ? job->started : job->replied_at;
+		if (since < first) {
+			first = since;
 			slowest = job;
+		}
 	}
 	if (slowest) {
 		slowest->cut = true;
@@ -364,7 +372,7 @@ start_now(struct api *api, struct job *job)
 		return false;
 	/* One job may always go on: else a run with a large output would wait for ever. */
 	if (api->held > job->held && api->held + held > HELD_MAX) {
-		cut_slowest(api);
+		cut_slowest(api, NULL);
 		return false;
 	}
 	job->has_spec = false;
@@ -451,24 +459,25 @@ api_start(struct api *api, struct job *job)
 	api->queue_len++;
 }
 
-/* The next of the queue: of those that can start, the one of whoever has the fewest runs now; then whose turn it is. */
+/* The next of the queue: of those that can start, the one of whoever has the fewest runs now; then whose turn it is. If stuck, of
+ * those that cannot, and of askers without any. */
 static struct job *
-next_queued(struct api *api)
+next_queued(struct api *api, bool stuck)
 {
 	uint64_t running[LAUNCHER_RUNS_MAX];
 	struct job *next = NULL;
-	size_t len = 0, fewest = 0;
+	size_t len = 0, fewest = stuck ? 1 : SIZE_MAX;
 
 	for (size_t i = 0; i < api->jobs_len && len < LAUNCHER_RUNS_MAX; i++)
 		if (api->jobs[i] && api->jobs[i]->running)
 			running[len++] = api->jobs[i]->asker;
 	for (struct job *job = api->queue; job; job = job->queue_next) {
 		size_t count = 0;
-		if (!may_start(api, job))
+		if (may_start(api, job) == stuck)
 			continue;
 		for (size_t i = 0; i < len; i++)
 			count += running[i] == job->asker;
-		if (!next || count < fewest || (count == fewest && job->turn < next->turn)) {
+		if (count < fewest || (next && count == fewest && job->turn < next->turn)) {
 			fewest = count;
 			next = job;
 		}
@@ -481,7 +490,7 @@ start_queued(struct api *api)
 {
 	struct job *job;
 
-	while (api->queue && sandbox_room(api->config.sandbox) && (job = next_queued(api))) {
+	while (api->queue && sandbox_room(api->config.sandbox) && (job = next_queued(api, false))) {
 		if (!start_now(api, job))
 			return;
 		api->turn = job->turn;
@@ -489,6 +498,8 @@ start_queued(struct api *api)
 		if (!job->replied && job->moved)
 			job->moved(api, job);
 	}
+	if (api->queue && (job = next_queued(api, true)) && job->queued_at + PATIENCE_S * 1000000000ll < api->now)
+		cut_slowest(api, job);
 }
 
 void
@@ -1019,6 +1030,8 @@ void
 api_wait(struct api *api, struct wait *wait)
 {
 	http_wait(api->config.http, wait);
+	if (api->queue)
+		wait_until(wait, api->now + PATIENCE_S * 1000000000ll);
 }
 
 void

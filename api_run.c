@@ -148,7 +148,7 @@ api_run(struct api *api, struct job *job, const struct json_value *body)
 	memcpy(job->command, run->command.data, len);
 	job->command[len] = '\0';
 	if (!api_hold(api, job, run->memfd_size)) {
-		api_fail(api, job, FAULT_OVERLOADED, "the bodies of other requests fill the memory that there is for them");
+		api_fail(api, job, FAULT_OVERLOADED, "other requests' bodies fill the memory for them");
 		return;
 	}
 	int input = run->input >= 0 ? run->input : api_null(api, job);

@@ -812,7 +812,7 @@ static void probe_swap(struct cgroup_facts *facts, const struct cgroup_group *gr
 		facts->swap = true;
 	if (!facts->swap)
 		snprintf(facts->swap_why, sizeof(facts->swap_why),
-		    "swap is not accounted, a run can use it beyond its limit: boot with "
+		    "swap has no limit: boot with "
 		    "swapaccount=1, or swapoff -a");
 }
 
@@ -838,7 +838,7 @@ static void probe_facts(struct cgroup_facts *facts, struct cgroup_group *group)
 		    "no peak of memory is counted, it is sampled: Linux 5.19 or later");
 	else if (facts->peak && !group->peak_reset)
 		snprintf(facts->peak_why, sizeof(facts->peak_why),
-		    "the peak cannot be reset, groups serve again for sessions only, sampled: "
+		    "no peak is reset, groups serve again for sessions only, sampled: "
 		    "Linux 6.12 or later");
 	if (!facts->cpu && !facts->cpu_why[0])
 		snprintf(

@@ -320,7 +320,7 @@ say_tried(struct room *room, const char *name, const struct check_tried *tried, 
 	}
 	if (tried->error == -EINVAL && tried->step == check_step_private)
 		snprintf(why, sizeof(why),
-		    "the root directory is no mount point (chroot?): start by pivot_root, or "
+		    "the root is no mount point (chroot?): start by pivot_root, or "
 		    "mount --bind it onto itself before");
 	else
 		explain(room, tried->error, sysctl, config, why, sizeof(why));
@@ -558,8 +558,8 @@ say_uids(struct room *room)
 		    "give it 4,096 or more (/etc/subuid)");
 	else
 		say(room->check, "uids", CHECK_DEGRADED,
-		    "an ordinary user has one, which all sandboxes share with "
-		    "their pid 1 and with you: start as root");
+		    "an ordinary user has one, for all sandboxes, their pid 1 and "
+		    "you: start as root");
 }
 
 /* --- limits --- */

@@ -953,8 +953,8 @@ jail_userns_forbidden(bool ordinary)
 		{ "/proc/sys/kernel/unprivileged_userns_clone", "0\n",
 		  "kernel.unprivileged_userns_clone is 0: start as root, or sysctl -w kernel.unprivileged_userns_clone=1" },
 		{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n",
-		  "AppArmor takes the rights in a user namespace from ordinary users: start as root, load the AppArmor profile that "
-		  "comes with opensandbox, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
+		  "AppArmor takes an ordinary user's rights in a user namespace: start as root, load opensandbox's AppArmor profile, "
+		  "or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
 	};
 	char text[32];
 

@@ -336,7 +336,7 @@ check_options(const struct options *options, const struct listeners *listeners,
 		return 2;
 	}
 	if (listeners->beyond_loopback && !tokens->len && !options->token_file && !options->no_token) {
-		fprintf(stderr, "opensandbox: whoever reaches this address could run commands here: give "
+		fprintf(stderr, "opensandbox: whoever reaches this could run commands: give "
 		    "--token-file or OPENSANDBOX_TOKEN, or --no-token if that is meant\n");
 		return 2;
 	}
@@ -386,7 +386,7 @@ runs_max(const struct options *options)
 	if (proc >= 0)
 		close(proc);
 	if (runs < AVAILABLE_RUNS)
-		log_say(LOG_TEXT, "runs at once: %u, as the host has %u MB of memory left (--max-runs says otherwise)", runs,
+		log_say(LOG_TEXT, "runs at once: %u, as the host has %u MB of memory left: see --max-runs", runs,
 		    (unsigned)(available / 1024));
 	return runs;
 }

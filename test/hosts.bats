@@ -245,7 +245,7 @@ show_mounts() {
 		expect "$status" 2
 		[[ $(grep ^namespace_user <<<"$output") == *missing*"$name"* ]] || { echo "$output" >&2; return 1; }
 	done <<-'END'
-		apparmor_restrict_unprivileged_userns 1 start as root, load the AppArmor profile that comes with opensandbox, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
+		apparmor_restrict_unprivileged_userns 1 start as root, load opensandbox's AppArmor profile, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0
 		unprivileged_userns_clone 0 start as root, or sysctl -w kernel.unprivileged_userns_clone=1
 	END
 }

@@ -886,3 +886,51 @@ tree_kb() {
 	need python3
 	slow_ended never_reads
 }
+
+@test "61 uploads that take their time keep nobody else's file waiting" {
+	need python3
+	local id first
+	printf 'one\ntwo\n' >"$BATS_TEST_TMPDIR/tokens"
+	# Two of four places are for files.
+	start_server --token-file "$BATS_TEST_TMPDIR/tokens" --max-runs 4 --log none
+	post /sessions '{}' -H 'Authorization: Bearer one'
+	id=$(json .session_id)
+	coproc slow { exec python3 -c '
+import select, socket, sys, time
+port, id = sys.argv[1:]
+all = []
+for i in range(2):
+    s = socket.create_connection(("127.0.0.1", int(port)))
+    s.sendall(f"PUT /sessions/{id}/files/tmp/{i} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer one\r\nContent-Length: 900000\r\n\r\nabc".encode())
+    all.append(s)
+print("begun", flush=True)
+end = time.time() + 300
+while len(all) == 2 and time.time() < end and not select.select([sys.stdin], [], [], 2)[0]:
+    for s in all[:]:
+        try:
+            s.sendall(b"x")
+            if select.select([s], [], [], 0)[0] and not s.recv(1000):
+                raise OSError
+        except OSError:
+            all.remove(s)
+print(len(all), "left", flush=True)
+sys.stdin.readline()
+' "$PORT" "$id"; }
+	read -r first <&"${slow[0]}"
+	expect "$first" begun
+	two_run() { get /version -H 'Authorization: Bearer one' && [[ $(json .runs.running) = 2 ]]; }
+	try_for 10 two_run
+	# A run does not wait for them; whose they are waits for his next.
+	post /run '{"command": ["true"]}' -H 'Authorization: Bearer one'
+	expect_status 200
+	curl -sS --max-time 100 -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer one' --data-binary x -X PUT \
+		"$URL/sessions/$id/files/tmp/own" >"$BATS_TEST_TMPDIR/own" 3>&- &
+	expect "$(curl -sS --max-time 100 -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer two' --data-binary x -X PUT \
+		"$URL/sessions/$id/files/tmp/other")" 201
+	read -r first <&"${slow[0]}"
+	expect "$first" '1 left' 'those that go on'
+	wait $!
+	expect "$(<"$BATS_TEST_TMPDIR/own")" 201
+	echo >&"${slow[1]}"
+	stop_server
+}

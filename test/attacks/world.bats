@@ -341,3 +341,35 @@ s = socket.socket(socket.AF_UNIX); os.chdir(sys.argv[1]); s.bind("socket"); os.c
 	expect "$output" more
 	expect "$(stat -c %s "$shown/new")" 3000000
 }
+
+@test "what remains: a run holds memory that others of its session have handed to it, and it is counted for neither" {
+	local i taker
+	by_cgroup
+	{
+		in_session "$SESSION" '{"mem": 32768, "wall_time": 60000}' -- /attacks/attack lend take 4
+		json '[.status, .stdout]' >"$BATS_TEST_TMPDIR/taken"
+	} &
+	taker=$!
+	for i in 1 2 3 4; do
+		in_session "$SESSION" '{"mem": 32768, "fsize": 32768, "wall_time": 60000}' -- /attacks/attack lend give 20
+		expect_json .stdout 'give ok'
+	done
+	wait "$taker"
+	expect "$(<"$BATS_TEST_TMPDIR/taken")" '["exited","80 MB held\n"]'
+	# One that fills more than it may itself does not come to the end of it.
+	in_session "$SESSION" '{"mem": 32768, "fsize": 65536, "wall_time": 60000}' -- /attacks/attack lend give 60
+	expect_json .status memory_limit
+}
+
+@test "what remains: a file in a bound directory, whatever its mode, is read by a later run that has its maker's uid" {
+	local bound=$BATS_TEST_TMPDIR/bound i read=
+	mkdir -m 777 "$bound"
+	chmod 755 "$BATS_TEST_TMPDIR"
+	start_server --log none --bind "$bound:/bound:rw"
+	api -- sh -c 'umask 077; echo of-another >/bound/file'
+	for i in {1..40}; do
+		api -- sh -c 'cat /bound/file 2>/dev/null'
+		[[ $(json .stdout) != of-another ]] || { read=yes && break; }
+	done
+	expect "$read" yes
+}

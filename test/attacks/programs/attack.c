@@ -962,6 +962,55 @@ attack_spin(int argc, char **argv)
 		;
 }
 
+/* Memory without a name that one run fills and another of its session goes on holding: `give MB`, and `take N` for so many. */
+static void
+attack_lend(int argc, char **argv)
+{
+	struct sockaddr_un name;
+	socklen_t len = unix_name(&name, "@lend");
+	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte = 'x';
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control) };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), n = argc > 1 ? atoi(argv[1]) : 0;
+
+	if (!strcmp(argv[0], "give")) {
+		static char chunk[1 << 20];
+		int file = memfd_create("lent", 0), i = 0;
+		memset(chunk, 'l', sizeof(chunk));
+		while (n-- > 0)
+			if (write(file, chunk, sizeof(chunk)) != sizeof(chunk))
+				_exit(1);
+		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(file));
+		memcpy(CMSG_DATA(head), &file, sizeof(file));
+		while (connect(fd, (struct sockaddr *)&name, len) && i++ < 200)
+			usleep(20000);
+		say("give", sendmsg(fd, &message, 0));
+		/* Until it has been taken. */
+		(void)!read(fd, &byte, 1);
+		return;
+	}
+	off_t held = 0;
+	bind(fd, (struct sockaddr *)&name, len);
+	listen(fd, 1);
+	for (int i = 0; i < n; i++) {
+		int file, peer = accept(fd, NULL, NULL);
+		if (recvmsg(peer, &message, 0) != 1)
+			_exit(1);
+		memcpy(&file, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(file));
+		(void)!write(peer, "", 1);
+		close(peer);
+		/* Its end is where its giver left it. */
+		held += lseek(file, 0, SEEK_END);
+		if (pread(file, &byte, 1, held > 0 ? 0 : 1) != 1 || byte != 'l')
+			_exit(1);
+	}
+	printf("%lld MB held\n", (long long)(held >> 20));
+}
+
 enum { WAKERS_MAX = 64 };
 
 static int wakers[WAKERS_MAX][2];
@@ -981,12 +1030,14 @@ wake_other(void *own)
 static void
 attack_wake(int argc, char **argv)
 {
-	size_t n = argc > 2 ? (size_t)atoi(argv[2]) & ~(size_t)1 : 0;
+	size_t n = argc > 0 ? (size_t)atoi(argv[0]) & ~(size_t)1 : 0;
 	pthread_attr_t small;
 	pthread_t thread;
 
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 16384);
+	if (!n)
+		_exit(1);
 	for (size_t i = 0; i < n && i < WAKERS_MAX; i++)
 		if (pipe(wakers[i]))
 			_exit(1);
@@ -1376,7 +1427,7 @@ static const struct attack {
 	{ "forks", attack_forks }, { "eat", attack_eat }, { "fill", attack_fill },
 	{ "inodes", attack_inodes }, { "sparse", attack_sparse }, { "fds_exhaust", attack_fds_exhaust },
 	{ "quotas", attack_quotas }, { "spin", attack_spin }, { "stall", attack_stall },
-	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon }, { "wake", attack_wake },
+	{ "stop", attack_stop }, { "hide", attack_hide }, { "crash", attack_crash }, { "daemon", attack_daemon }, { "wake", attack_wake }, { "lend", attack_lend },
 	{ "orphans", attack_orphans }, { "signal", attack_signal }, { "meet", attack_meet },
 	{ "pass", attack_pass }, { "shared", attack_shared }, { "filters", attack_filters }, { "change", attack_change }, { "drop", attack_drop }, { "swap", attack_swap },
 	{ "deep", attack_deep }, { "plant", attack_plant },
