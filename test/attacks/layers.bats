@@ -482,16 +482,16 @@ class_of() {
 # On a host with too much to do nobody may look for seconds: here nobody does, until it has ended.
 @test "who ends by himself after his wall time, before anybody looks, has exceeded it" {
 	start_server --log none
-	curl -s -m 60 -H 'Content-Type: application/json' -d '{"command": ["sleep", "2"], "wall_time": 1000}' "$URL/run" \
+	curl -s -m 60 -H 'Content-Type: application/json' -d "{\"command\": [\"sleep\", \"3.$$\"], \"wall_time\": 2000}" "$URL/run" \
 		>"$BATS_TEST_TMPDIR/answer" 3>&- &
-	sleep 0.5
+	try_for 10 pgrep -x -f "sleep 3.$$"
 	kill -STOP "$SERVER_PID"
-	sleep 3
+	sleep 4.5
 	kill -CONT "$SERVER_PID"
 	wait $!
 	body=$(<"$BATS_TEST_TMPDIR/answer")
 	expect_json '"\(.status) \(.exit_code)"' 'wall_time_limit 0'
-	expect_ms "$(json .wall_time)" 2000 60000
+	expect_ms "$(json .wall_time)" 3000 60000
 }
 
 @test "copy_out reads as the user: what he alone may read comes, what he may not does not" {
