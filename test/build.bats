@@ -313,7 +313,7 @@ without_extras() {
 	"$OPENSANDBOX" serve --listen "unix:$BATS_TEST_TMPDIR/socket" --state-dir "$BATS_TEST_TMPDIR/state" \
 		2>/dev/null 3>&- &
 	local pid=$!
-	sleep 1
+	try_for 20 test -S "$BATS_TEST_TMPDIR/socket" || :
 	# The part behind code and constants: one page range that is not writable, before one that is.
 	run grep -c '^[0-9a-f-]* r--p .*/opensandbox$' "/proc/$pid/maps"
 	kill "$pid"
