@@ -82,12 +82,11 @@ need_inside() {
 # Processes whose argument list holds a word: for words that no other process has.
 count_with_word() {
 	local file comm n=0
-	for file in /proc/[0-9]*/cmdline; do
-		{ tr '\0' '\n' <"$file" | grep -q -x -F -- "$1"; } 2>/dev/null || continue
-		# It is an argument of the jq, too, that writes the request.
+	while read -r file; do
+		# It is an argument of this grep, too, and of the jq that writes a request.
 		{ read -r comm <"${file%cmdline}comm"; } 2>/dev/null || continue
-		[[ $comm = jq ]] || n=$((n + 1))
-	done
+		[[ $comm = grep || $comm = jq ]] || n=$((n + 1))
+	done < <(grep -l -z -x -F -- "$1" /proc/[0-9]*/cmdline 2>/dev/null)
 	echo "$n"
 }
 

@@ -79,7 +79,7 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 @test "a sandbox sees, signals and traces no process of another" {
 	local expected pids sleeper seconds
 	# Nobody else's.
-	seconds=$(slow 4).0$$
+	seconds=$(slow 8).0$$
 	{
 		in_session "$SESSION" '{"wall_time": 60000}' -- sleep "$seconds"
 		json .status >"$BATS_TEST_TMPDIR/slept"
@@ -106,19 +106,17 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 
 @test "two sandboxes at once have two uids on the host, and pid 1 has one of its own" {
 	local word=attack-uids-$$ uids runs=()
-	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 4); :" "$word" >/dev/null &
+	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	runs+=($!)
-	in_session "$SESSION" '{"wall_time": 60000}' -- sh -c "sleep $(slow 4); :" "$word" >/dev/null &
+	in_session "$SESSION" '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	runs+=($!)
-	in_session "$OTHER" '{"wall_time": 60000}' -- sh -c "sleep $(slow 4); :" "$word" >/dev/null &
+	in_session "$OTHER" '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	runs+=($!)
 	three() {
 		[[ $(count_with_word "$word") = 3 ]]
 	}
-	try_for 3 three
-	uids=$(for file in $(grep -l -z -x -F -- "$word" /proc/[0-9]*/cmdline 2>/dev/null); do
-		pid=${file#/proc/}
-		pid=${pid%%/*}
+	try_for 7 three
+	uids=$(for pid in $(pgrep -x -f "sh -c sleep $(slow 9); : $word"); do
 		awk '$1 == "Uid:" { print $2 }' "/proc/$pid/status"
 		awk '$1 == "Uid:" { print $2 }' "/proc/$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status")/status"
 	done | sort -u)
