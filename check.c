@@ -546,8 +546,7 @@ say_uids(struct room *room)
 
 	if (self->uids_error)
 		say(room->check, "uids", CHECK_MISSING,
-		    "no block of uids can be taken: %s: too many servers run, or "
-		    "abstract sockets are refused",
+		    "none can be taken: %s: too many servers, or no abstract sockets",
 		    strerror(-self->uids_error));
 	else if (!self->one_uid)
 		say(room->check, "uids", CHECK_OK, "each sandbox has its own, from %u",
@@ -738,7 +737,7 @@ say_machine(struct room *room)
 	uint64_t standard = limit_fields[LIMIT_MEM].standard;
 	if (kb < standard)
 		say(room->check, "memory", CHECK_DEGRADED,
-		    "%llu MB, less than the %llu MB that a run may have by default: serve with --max-mem",
+		    "%llu MB, less than the %llu MB of a run by default: serve with --max-mem",
 		    (unsigned long long)kb / 1024, (unsigned long long)standard / 1024);
 	else
 		say(room->check, "memory", CHECK_OK, "%llu MB, and %llu MB of swap",
@@ -787,7 +786,7 @@ say_sandbox(struct room *room)
 		say_failed(room, "sandbox", result->step, -result->error);
 	else if (result->verdict != VERDICT_EXITED || result->exit_code)
 		say(room->check, "sandbox", CHECK_MISSING,
-		    "its root cannot be entered by its user: %s, exit code %d, "
+		    "its user cannot enter its root: %s, exit code %d, "
 		    "signal %d: see the kernel's log",
 		    result_status(result->verdict), result->exit_code, result->signal);
 	else
@@ -899,7 +898,7 @@ say_apparmor(struct room *room)
 
 	if (self->confined && room->check->status == CHECK_MISSING)
 		say(room->check, "apparmor", CHECK_DEGRADED,
-		    "confined by %s, which may be behind what is missing: "
+		    "confined by %s, perhaps behind what is missing: "
 		    "start unconfined",
 		    self->label);
 	else

@@ -63,6 +63,32 @@ setup_file() {
 	health_was 10000
 }
 
+# Clock ticks that the launcher has had (proc(5)).
+ticks_of_launcher() {
+	sed 's/.*) //' "/proc/$SERVER_PID/stat" | awk '{ print $12 + $13 }'
+}
+
+@test "the launcher looks at processes for a part of its time, however many there are" {
+	local i running=() ticks
+	build_attacks attack layer
+	start_server --log none --no-cgroup --bind "$ATTACKS:/attacks"
+	all_sleep() {
+		[[ $(pgrep -c -x -f "sleep 60.0$$") = 8 ]]
+	}
+	for i in {1..8}; do
+		curl -s -o /dev/null -H 'Content-Type: application/json' "$URL/run" 3>&- \
+			-d "$(body_of '{"wall_time": 60000, "procs": 700, "mem": 1048576}' sh -c "/attacks/layer sleepers 600 && exec sleep 60.0$$")" &
+		running+=($!)
+	done
+	try_for 20 all_sleep
+	ticks=$(ticks_of_launcher)
+	sleep 2
+	# A quarter by its own clock, and what it does beside; it was up to all of one processor.
+	expect_between "$(($(ticks_of_launcher) - ticks))" 0 $(($(getconf CLK_TCK) * 11 / 10)) 'ticks in two seconds'
+	kill "${running[@]}"
+	wait "${running[@]}" || :
+}
+
 # hit WORD OPTIONS COMMAND...: that run over and over, until the file `over` is there; each verdict is a line of hits.WORD.
 hit() {
 	local word=$1

@@ -20,7 +20,7 @@ sleepers(int most)
 	while (started < most) {
 		pid_t pid = fork();
 		if (pid == 0) {
-			sleep(5);
+			sleep(30);
 			_exit(0);
 		}
 		if (pid < 0)
