@@ -40,7 +40,9 @@ start_attacked() {
 
 # new_session [JSON]: its id.
 new_session() {
-	curl -sS --max-time "$(slow 60)" -H 'Content-Type: application/json' --data-binary "${1:-"{}"}" \
+	# Longer than a file of tests takes on an emulated machine.
+	local long='{"ttl": 36000}'
+	curl -sS --max-time "$(slow 60)" -H 'Content-Type: application/json' --data-binary "${1:-$long}" \
 		"$URL/sessions" | jq -r .session_id
 }
 
