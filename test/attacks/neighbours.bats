@@ -11,7 +11,7 @@ setup_file() {
 
 # holder PATH: a run that takes each name; what came of that is in `held`.
 holder() {
-	post "$1" "$(body_of '{"wall_time": 60000}' /attacks/attack meet make "$(slow 9)" "$word")"
+	post "$1" "$(body_of '{"wall_time": 60000}' /attacks/attack meet make "$(slow 7)" "$word")"
 	json .stdout >"$BATS_TEST_TMPDIR/held"
 }
 

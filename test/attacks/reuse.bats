@@ -395,7 +395,7 @@ thrown_away() {
 @test "a run with next to no memory keeps no sandbox after it from being made" {
 	local id i
 	id=$(new_session)
-	for i in {1..40}; do
+	for i in {1..24}; do
 		api '{"mem": 1}' -- true
 		api -- true
 		expect_json .status exited
