@@ -11,7 +11,7 @@ setup_file() {
 
 # holder PATH: a run that takes each name; what came of that is in `held`.
 holder() {
-	post "$1" "$(body_of '{"wall_time": 60000}' /attacks/attack meet make "$(slow 7)" "$word")"
+	post "$1" "$(body_of '{"wall_time": 600000}' /attacks/attack meet make "$(slow 7)" "$word")"
 	json .stdout >"$BATS_TEST_TMPDIR/held"
 }
 
@@ -66,7 +66,7 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 
 @test "the test of names sees what is there: runs of one session share a loopback and files" {
 	local word=attack-meet-own-$$
-	in_session "$OTHER" '{"wall_time": 60000}' -- /attacks/attack meet make "$(slow 9)" "$word" >/dev/null &
+	in_session "$OTHER" '{"wall_time": 600000}' -- /attacks/attack meet make "$(slow 9)" "$word" >/dev/null &
 	local held=$!
 	try_for 5 holds
 	sleep 0.5
@@ -81,7 +81,7 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 	# Nobody else's.
 	seconds=$(slow 8).0$$
 	{
-		in_session "$SESSION" '{"wall_time": 60000}' -- sleep "$seconds"
+		in_session "$SESSION" '{"wall_time": 600000}' -- sleep "$seconds"
 		json .status >"$BATS_TEST_TMPDIR/slept"
 	} &
 	sleeper=$!
@@ -106,11 +106,11 @@ nothing_met=$'abstract ECONNREFUSED\nport ECONNREFUSED\nsysv shm ENOENT\nposix s
 
 @test "two sandboxes at once have two uids on the host, and pid 1 has one of its own" {
 	local word=attack-uids-$$ uids runs=()
-	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
+	api '{"wall_time": 600000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	runs+=($!)
-	in_session "$SESSION" '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
+	in_session "$SESSION" '{"wall_time": 600000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	runs+=($!)
-	in_session "$OTHER" '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
+	in_session "$OTHER" '{"wall_time": 600000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	runs+=($!)
 	three() {
 		[[ $(count_with_word "$word") = 3 ]]
@@ -187,10 +187,10 @@ two_uids() {
 @test "two servers take different uids" {
 	local word=attack-servers-$$ first
 	own_uids
-	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
+	api '{"wall_time": 600000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	first=$!
 	start_server --log none
-	api '{"wall_time": 60000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
+	api '{"wall_time": 600000}' -- sh -c "sleep $(slow 9); :" "$word" >/dev/null &
 	try_for 7 two_uids "$word"
 	wait "$first"
 	wait $!
