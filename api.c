@@ -355,11 +355,15 @@ cut_slowest(struct api *api, const struct job *waiting)
 
 /* Operations may take as long as a client's line does, so they never have all runs. */
 static bool
+operations_full(const struct api *api)
+{
+	return api->operations && api->operations >= api->config.runs_max / 2;
+}
+
+static bool
 may_start(struct api *api, const struct job *job)
 {
-	unsigned most = api->config.runs_max / 2;
-
-	return !is_operation(job) || api->operations < (most ? most : 1);
+	return !is_operation(job) || !operations_full(api);
 }
 
 static bool
@@ -498,7 +502,8 @@ start_queued(struct api *api)
 		if (!job->replied && job->moved)
 			job->moved(api, job);
 	}
-	if (api->queue && (job = next_queued(api, true)) && job->queued_at + PATIENCE_S * 1000000000ll < api->now)
+	/* Nobody is looked for where nobody can be: this is done at each event. */
+	if (operations_full(api) && (job = next_queued(api, true)) && job->queued_at + PATIENCE_S * 1000000000ll < api->now)
 		cut_slowest(api, job);
 }
 

@@ -722,7 +722,7 @@ static bool host_swaps(void)
 
 /* The parent's limit, its weight, and its bandwidth. On each core all runs together weigh as much as one process outside. The
  * weight alone is no promise: with Linux 6.18 six runs of 24 threads that wake each other by pipes kept a process outside
- * waiting for up to a minute on 2 cores, and for 0.4 s where two hundredths of the time are not theirs. */
+ * waiting for up to a minute on 2 cores, and for 0.2 s where a twentieth of the time is not theirs. */
 static void limit_base(struct cgroup *cgroup, uint64_t mem_max_kb)
 {
 	int memory = base_of(cgroup, CGROUP_MEMORY), cpu = base_of(cgroup, CGROUP_CPU);
